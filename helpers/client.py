@@ -1,0 +1,194 @@
+"""Three calls: `chat`, `stream` and `embed`. Each is one HTTP request and its reading."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+
+from .errors import APIError, StreamCut, read_json
+from .keys import VARIABLE, api_key, is_mistral
+from .reply import Json, Reply, first_choices, split_content
+from .sse import events
+
+API = "https://api.mistral.ai/v1"
+CHAT_MODEL = "mistral-small-latest"
+EMBED_MODEL = "mistral-embed"
+# Answers take seconds, not milliseconds: of 854 recorded ones a tenth took over 2.4 s, one 50 s.
+TIMEOUT = httpx.Timeout(60, connect=10)
+
+Messages = str | Sequence[Mapping[str, Any]]
+
+
+def chat(
+    messages: Messages,
+    model: str = CHAT_MODEL,
+    client: httpx.Client | None = None,
+    **params: Any,
+) -> Reply:
+    """Ask a chat model and wait for the whole answer.
+
+    messages: a string (one user message) or a list of `{"role", "content"}` dicts.
+    client: your own `httpx.Client`, with its own time-outs and transport; by default a new one.
+    params: any other field of the request, such as `temperature=0` or `max_tokens=100`.
+
+    Raises `APIError` when the API refuses, `MissingKey` without a key, and httpx's own errors
+    when the network fails.
+    """
+    if params.get("stream"):
+        raise TypeError("chat waits for the whole answer: call helpers.stream to stream it.")
+    body = _chat_body(messages, model, params)
+    with _session(client) as session:
+        response = session.post(
+            _url(session, "chat/completions"), json=body, headers=_auth(session)
+        )
+    try:
+        return Reply.from_json(read_json(response, "choices"))
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise APIError(response) from None
+
+
+def stream(
+    messages: Messages,
+    model: str = CHAT_MODEL,
+    client: httpx.Client | None = None,
+    **params: Any,
+) -> Stream:
+    """Ask a chat model and get the answer piece by piece; arguments and errors as for `chat`.
+
+    answer = helpers.stream("Tell me a story.")
+    for piece in answer:
+        print(piece, end="", flush=True)
+    answer.reply.usage
+    """
+    return Stream(_chat_body(messages, model, {**params, "stream": True}), client)
+
+
+class Stream(Iterator[str]):
+    """Iterates the pieces of the answer's text. It can be read once, like a file.
+
+    The request is sent with the first piece. `.reply` is the `Reply` so far, complete after the
+    last piece. Leave early with `close()` or a `with` block, and the connection is closed.
+
+    Raises `APIError` when the API refuses or reports an error midway, and `StreamCut` when the
+    answer ends too early; both carry what had come in their `.reply`.
+    """
+
+    def __init__(self, body: Json, client: httpx.Client | None = None) -> None:
+        self._chunks: list[Json] = []
+        self._pieces = self._run(body, client)
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading; what had come stays in `.reply`."""
+        self._pieces.close()
+
+    @property
+    def reply(self) -> Reply:
+        """All that has come so far; `finish_reason` is None until the answer is complete."""
+        return Reply.from_chunks(self._chunks)
+
+    def _run(self, body: Json, client: httpx.Client | None) -> Generator[str]:
+        with _session(client) as session:
+            url, headers = _url(session, "chat/completions"), _auth(session)
+            with session.stream("POST", url, json=body, headers=headers) as response:
+                kind = response.headers.get("content-type", "text/event-stream")
+                if not response.is_success or "text/event-stream" not in kind:
+                    response.read()
+                    raise APIError(response)
+                try:
+                    for data in events(response.iter_bytes()):
+                        if data == "[DONE]":
+                            return
+                        yield from self._read(data, response)
+                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout) as error:
+                    reason = type(error).__name__
+                    raise StreamCut(self.reply, reason, response.request) from error
+                if self.reply.finish_reason is None:
+                    raise StreamCut(self.reply, "no [DONE] at its end", response.request)
+
+    def _read(self, data: str, response: httpx.Response) -> Iterator[str]:
+        try:
+            chunk = json.loads(data)
+            if chunk.get("object") == "error":
+                raise APIError(response, chunk, self.reply)
+            texts = [split_content(c["delta"].get("content"))[0] for c in first_choices(chunk)]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise StreamCut(self.reply, f"unreadable: {data[:80]!r}", response.request) from None
+        self._chunks.append(chunk)
+        yield from filter(None, texts)
+
+
+def embed(
+    texts: str | Sequence[str],
+    model: str = EMBED_MODEL,
+    client: httpx.Client | None = None,
+    **params: Any,
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Turn texts into vectors: an array of shape (number of texts, dimensions), in their order.
+
+    `mistral-embed` gives 1024 dimensions of unit length; `codestral-embed` 1536, not of unit
+    length. All texts go in one request. Errors as for `chat`.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise ValueError("embed needs a string or a list of strings, and at least one.")
+    with _session(client) as session:
+        body = {"model": model, "input": texts, **params}
+        response = session.post(_url(session, "embeddings"), json=body, headers=_auth(session))
+    try:
+        rows = sorted(read_json(response, "data")["data"], key=lambda row: row["index"])
+        vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        raise APIError(response) from None
+    if len(vectors) != len(texts):
+        raise APIError(response, {"message": f"{len(vectors)} vectors for {len(texts)} texts"})
+    return vectors
+
+
+def _chat_body(messages: Messages, model: str, params: Json) -> Json:
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    if isinstance(messages, Mapping) or not all(isinstance(m, Mapping) for m in messages):
+        raise TypeError("messages is a string or a list of {'role': …, 'content': …} dicts.")
+    if not messages:
+        raise ValueError("messages is empty: the API needs at least one.")
+    return {"model": model, "messages": list(messages), **params}
+
+
+@contextlib.contextmanager
+def _session(client: httpx.Client | None) -> Generator[httpx.Client]:
+    """The caller's client, left open; or a new one with a key, closed afterwards."""
+    if client is not None:
+        yield client
+        return
+    api_key()  # fail before anything is sent
+    with httpx.Client(base_url=API, timeout=TIMEOUT) as own:
+        yield own
+
+
+def _url(client: httpx.Client, path: str) -> str:
+    return path if client.base_url.host else f"{API}/{path}"
+
+
+def _auth(client: httpx.Client) -> dict[str, str]:
+    """The key goes to Mistral's hosts only, and a client's own Authorization header wins."""
+    host = client.base_url.host or httpx.URL(API).host
+    if "authorization" in client.headers or not is_mistral(host):
+        return {}
+    if VARIABLE not in os.environ:
+        return {}  # the caller's client may sign requests in its own way; if not, a 401 says so
+    return {"Authorization": f"Bearer {api_key()}"}

@@ -1,0 +1,39 @@
+"""The API key: where it comes from, where it may go, and how it stays out of sight."""
+
+from __future__ import annotations
+
+import os
+
+VARIABLE = "MISTRAL_API_KEY"
+PLACEHOLDER = "no-key-needed-for-replay"
+
+
+class MissingKey(RuntimeError):
+    """There is no usable API key in the environment."""
+
+
+def api_key() -> str:
+    """The key in the environment variable MISTRAL_API_KEY, without white space around it.
+
+    Raises `MissingKey` when there is none, or when it holds what no header may: httpx would
+    name the whole header, and so the key, in its own error.
+    """
+    key = os.environ.get(VARIABLE, "").strip()
+    if not key:
+        raise MissingKey(f"Set the environment variable {VARIABLE} to your key: see lesson 01.")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise MissingKey(f"{VARIABLE} holds characters that no key has: copy it once more.")
+    return key
+
+
+def is_mistral(host: str) -> bool:
+    """Whether this is a host of Mistral's (api.mistral.ai or a regional one)."""
+    return host == "mistral.ai" or host.endswith(".mistral.ai")
+
+
+def hide(text: str, authorization: str = "") -> str:
+    """The text without the key of the environment and without that of an Authorization header."""
+    for key in (os.environ.get(VARIABLE, "").strip(), authorization.rpartition(" ")[2].strip()):
+        if len(key) >= 8 and key != PLACEHOLDER:  # shorter ones would hit ordinary words
+            text = text.replace(key, "[key]")
+    return text

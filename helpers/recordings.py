@@ -1,0 +1,259 @@
+"""A lesson's recorded answers: the file, which request each belongs to, and what to say on a miss."""
+
+from __future__ import annotations
+
+import collections
+import difflib
+import itertools
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .wire import Json
+
+STAND_IN = "stand-in"
+ABSENT = object()
+BODY_KINDS = ("body", "events", "text", "base64")
+
+
+class RecordingNotFound(LookupError):
+    """No recording answers this request. The message names the nearest one and the difference."""
+
+
+class Recordings:
+    """The recordings of one lesson, in the order in which they were made.
+
+    A recording is a dict of four: `origin` ("stand-in", or the host that answered), `recorded`
+    (its date), `request` {method, path, body} and `response` {status, headers, and one of body
+    (JSON), events (a stream's, with seconds since the request), text, base64}.
+    """
+
+    def __init__(self, path: Path, items: list[Json] | None = None) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._answers: dict[str, list[Json]] = collections.defaultdict(list)
+        for item in items or []:
+            self._answers[key_of(item["request"])].append(item)
+        self._turn: collections.Counter[str] = collections.Counter()
+        self._fresh: set[str] = set()  # requests that were recorded anew since the file was read
+
+    @classmethod
+    def load(cls, path: Path) -> Recordings:
+        """Read a file. Raises FileNotFoundError, or ValueError saying what is wrong in it."""
+        if not path.exists():
+            names = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
+            raise FileNotFoundError(
+                f"No recordings in {short(path)}. Lessons that have some: {names}."
+            )
+        try:
+            items = json.loads(path.read_text("utf-8"))["recordings"]
+            for number, item in enumerate(items, 1):
+                if fault := _fault(item):
+                    raise ValueError(f"recording {number}: {fault}")
+        except (ValueError, KeyError, TypeError) as error:
+            reason = 'no list "recordings"' if isinstance(error, KeyError | TypeError) else error
+            raise ValueError(
+                f"{short(path)} is not a file of recordings ({reason}). "
+                f"Get it back with: git checkout -- {short(path)}"
+            ) from None
+        return cls(path, items)
+
+    def __iter__(self) -> Iterator[Json]:
+        return (item for items in self._answers.values() for item in items)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._answers.values()))
+
+    def answer(self, request: Json) -> Json:
+        """The response recorded for this request.
+
+        Several recordings of one request answer in turn (429, 429, 200) and then start over, so
+        that a cell can be run again. Raises `RecordingNotFound`.
+        """
+        key = key_of(request)
+        if key not in self._answers:
+            raise RecordingNotFound(self._miss(request))
+        with self._lock:
+            turn = self._turn[key]
+            self._turn[key] += 1
+        items = self._answers[key]
+        response: Json = items[turn % len(items)]["response"]
+        return response
+
+    def add(self, item: Json) -> None:
+        """Put in a new recording and write the file.
+
+        The first new answer to a request replaces its old ones; the next ones follow it.
+        """
+        key = key_of(item["request"])
+        with self._lock:
+            if key not in self._fresh:
+                self._fresh.add(key)
+                self._answers.pop(key, None)
+            self._answers[key].append(item)
+            self._save()
+
+    def origins(self) -> str:
+        """How many recordings came from where and when, in words."""
+        counts = collections.Counter((item["origin"], item["recorded"]) for item in self)
+        return ", ".join(
+            f"{count} stand-ins written for this course ({date}), not by a model"
+            if origin == STAND_IN
+            else f"{count} from {origin} ({date})"
+            for (origin, date), count in sorted(counts.items())
+        )
+
+    def _save(self) -> None:
+        """Write all or nothing: a crash leaves the file as it was."""
+        items = [item for items in self._answers.values() for item in _collapsed(items)]
+        text = pretty({"lesson": self.path.stem, "recordings": items}) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}-")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, self.path)
+
+    def _miss(self, request: Json) -> str:
+        asked = f"{request['method']} {request['path']}"
+        lines = [f"No recording answers this request: {asked}, in {short(self.path)}."]
+        if nearest := self._nearest(request):
+            lines.append("The nearest recorded request differs here:")
+            lines += [f"  {line}" for line in differences(request, nearest)[:8]]
+        lines += [
+            "Offline, only recorded requests have answers. Change the cell back, or ask the API itself:",
+            f'set MISTRAL_API_KEY to your key and run helpers.start("{self.path.stem}", mode="live").',
+        ]
+        return "\n".join(lines)
+
+    def _nearest(self, request: Json) -> Json | None:
+        def likeness(other: Json) -> tuple[bool, float]:
+            same_place = (other["method"], other["path"]) == (request["method"], request["path"])
+            return same_place, difflib.SequenceMatcher(None, key_of(other), key_of(request)).ratio()
+
+        return max((item["request"] for item in self), key=likeness, default=None)
+
+
+def key_of(request: Json) -> str:
+    """Equal for requests that ask for the same: order of fields, 0 or 0.0, and stream: false or none."""
+    body = request["body"]
+    if isinstance(body, dict) and body.get("stream") is False:
+        body = {name: value for name, value in body.items() if name != "stream"}
+    return json.dumps({**request, "body": _whole_numbers(body)}, sort_keys=True, ensure_ascii=False)
+
+
+def differences(sent: Json, recorded: Json) -> list[str]:
+    """The fields in which two requests differ, a line each, values cut to where they differ."""
+    a, b = (dict(_leaves(json.loads(key_of(request)))) for request in (sent, recorded))
+    lines = []
+    for name in sorted({*a, *b}):
+        if a.get(name, ABSENT) != b.get(name, ABSENT):
+            left, right = _excerpts(a.get(name, ABSENT), b.get(name, ABSENT))
+            lines.append(f"{name.removeprefix('body.')}: you sent {left}, recorded: {right}")
+    return lines
+
+
+def pretty(value: Any, indent: int = 0, width: int = 110) -> str:
+    """JSON text that people can read: what fits on a line stays on a line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or len(flat) + indent <= width:
+        return flat
+    pad = " " * (indent + 1)
+    if isinstance(value, list):
+        rows = [pad + pretty(item, indent + 1, width) for item in value]
+        return "[\n" + ",\n".join(rows) + "\n" + " " * indent + "]"
+    rows = [
+        f"{pad}{json.dumps(name, ensure_ascii=False)}: {pretty(item, indent + 1, width)}"
+        for name, item in value.items()
+    ]
+    return "{\n" + ",\n".join(rows) + "\n" + " " * indent + "}"
+
+
+def short(path: Path) -> str:
+    """A path as people say it, from the project's folder on."""
+    root = Path(__file__).parent.parent
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _fault(item: Any) -> str | None:
+    """Why this is not a recording, or None."""
+    for place, names in {
+        "": ("origin", "recorded", "request", "response"),
+        "request": ("method", "path", "body"),
+        "response": ("status", "headers"),
+    }.items():
+        part = item[place] if place else item
+        if not isinstance(part, dict):
+            return f"{place or 'it'} is not an object"
+        for name in names:
+            if name not in part:
+                return f"{place} has no {name}".strip()
+    if sum(kind in item["response"] for kind in BODY_KINDS) != 1:
+        return f"response needs one of {', '.join(BODY_KINDS)}"
+    if not isinstance(item["response"]["status"], int):
+        return "status is not a number"
+    return None
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Write 1.0 as 1, everywhere: some clients send numbers one way, some the other."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _whole_numbers(item) for name, item in value.items()}
+    return value
+
+
+def _collapsed(items: list[Json]) -> list[Json]:
+    """One recording where all answers to a request say the same, else all of them in turn."""
+    return items[:1] if len({_said(item["response"]) for item in items}) == 1 else items
+
+
+def _said(response: Json) -> str:
+    """A response without what changes at each call: ids, creation times, padding, headers, pace."""
+
+    def steady(value: Any) -> Any:
+        if isinstance(value, list):
+            return [steady(item) for item in value]
+        if isinstance(value, dict):
+            return {k: steady(v) for k, v in value.items() if k not in ("id", "created", "p", "at")}
+        return value
+
+    told = {name: value for name, value in response.items() if name != "headers"}
+    return json.dumps(steady(told), sort_keys=True)
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Each single value of a request with its name: `temperature`, `messages[0].content`."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{name}[{number}]")
+    else:
+        yield name, value
+
+
+def _excerpts(a: Any, b: Any, width: int = 40) -> tuple[str, str]:
+    """Both values in short; long texts from shortly before the place where they part."""
+    start = 0
+    if isinstance(a, str) and isinstance(b, str) and max(len(a), len(b)) > width:
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
+        start = max(0, len(list(same)) - 12)
+    return _excerpt(a, start, width), _excerpt(b, start, width)
+
+
+def _excerpt(value: Any, start: int, width: int) -> str:
+    if value is ABSENT:
+        return "none"
+    if isinstance(value, str):
+        end = start + width
+        value = "…" * bool(start) + value[start:end] + "…" * (len(value) > end)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,319 @@
+"""Where answers come from: `start` puts recordings, or a recorder, under every httpx client."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib
+import importlib.util
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from .keys import PLACEHOLDER, VARIABLE, api_key, hide, is_mistral
+from .recordings import STAND_IN, Recordings, short
+from .wire import Json, read_request, to_body, to_events, to_pieces
+
+MODES = ("replay", "live", "record")
+FOLDER = Path(__file__).parent.parent / "data" / "recordings"
+KEPT_HEADERS = (
+    "content-type",
+    "retry-after",
+    "mistral-correlation-id",
+    "x-model-deprecation-timestamp",
+)
+KEPT_PREFIXES = ("x-ratelimit-", "ratelimitbysize-", "x-ratelimitbysize-")
+ACCOUNT_FIELDS = {
+    *(
+        "account_id",
+        "organization_id",
+        "org_id",
+        "workspace_id",
+        "user_id",
+        "owner_id",
+        "created_by",
+    ),
+    *("email", "api_key"),
+}
+clock = time.monotonic
+
+
+def start(lesson: str, mode: str | None = None) -> None:
+    """Decide where the answers of this notebook come from, and say so in one line.
+
+    lesson: the notebook's name without its ending, such as "02_first_call".
+    mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
+    without a socket and without a key; "live" calls the API with your key; "record" does the
+    same and writes what came back to that file. By default the environment variable
+    MISTRAL_MODE decides, else it is "replay".
+
+    It works under `httpx` and `httpx2`, so under the official SDK, too, and for every client of
+    this process, those made before included. Other hosts are left alone. MISTRAL_PACE=0 replays
+    streams at full speed, MISTRAL_RECORDINGS names another folder.
+
+    Raises ValueError for an unknown mode or a broken file, FileNotFoundError when the lesson has
+    no recordings, `MissingKey` for a live call without a key.
+    """
+    mode = mode or os.environ.get("MISTRAL_MODE") or "replay"
+    if mode not in MODES:
+        raise ValueError(f"MISTRAL_MODE is {mode!r}; it can be {', '.join(MODES)}.")
+    if not lesson or Path(lesson).name != lesson:
+        raise ValueError(f"{lesson!r} is not the name of a lesson, such as '02_first_call'.")
+    path = Path(os.environ.get("MISTRAL_RECORDINGS") or FOLDER) / f"{lesson}.json"
+
+    if mode == "replay":
+        if not os.environ.get(VARIABLE, "").strip():
+            os.environ[VARIABLE] = PLACEHOLDER
+        recordings = Recordings.load(path)
+        _install(Replay(recordings, pace=_pace()))
+        count = len(recordings)
+        print(
+            f"Replay, offline: {count} recorded answer{'s' * (count != 1)}: {recordings.origins()}."
+        )
+        return
+    if api_key() == PLACEHOLDER:
+        del os.environ[VARIABLE]
+        api_key()  # raises MissingKey
+    if mode == "live":
+        _install(None)
+        print("Live: calls go to the API with your key and are billed. Nothing is recorded.")
+        return
+    recordings = Recordings.load(path) if path.exists() else Recordings(path)
+    _install(Recorder(recordings))
+    print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
+
+
+class Replay:
+    """Answers requests from recordings; streams arrive event by event, at `pace` (0: at once)."""
+
+    def __init__(self, recordings: Recordings, pace: float = 1) -> None:
+        self.recordings, self.pace = recordings, pace
+
+    def answer(self, lib: Any, request: Any) -> Any:
+        """An `httpx` or `httpx2` response for a request whose body has been read."""
+        recorded = self.recordings.answer(read_request(request))
+        return lib.Response(
+            recorded["status"],
+            headers=recorded["headers"],
+            stream=_stream_type(lib)(lib, recorded, self.pace),
+            request=request,
+        )
+
+
+class Recorder:
+    """Writes down what comes back; never headers of a request, cookies, keys or account ids."""
+
+    def __init__(self, recordings: Recordings) -> None:
+        self.recordings = recordings
+
+    def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
+        """The same response, which records itself when it has been read or closed."""
+        pieces: list[tuple[float, bytes]] = []
+
+        def note(piece: bytes) -> None:
+            pieces.append((clock() - began, piece))
+
+        def done(complete: bool) -> None:
+            self._write(lib, request, response, pieces, complete)
+
+        response.stream = _tape_type(lib)(response.stream, note, done)
+        return response
+
+    def _write(
+        self,
+        lib: Any,
+        request: Any,
+        response: Any,
+        pieces: list[tuple[float, bytes]],
+        complete: bool,
+    ) -> None:
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        stand_in = response.extensions.get("stand_in")  # the date on which it was written
+        if "text/event-stream" in response.headers.get("content-type", ""):
+            said: Json = {"events": to_events(pieces)}
+            if not complete:
+                said["cut"] = True
+        elif complete:
+            content = b"".join(piece for _, piece in pieces)
+            headers = {"content-encoding": response.headers.get("content-encoding", "identity")}
+            said = to_body(lib.Response(200, headers=headers, content=content).content)
+        else:
+            return  # half of a body is no answer
+        item = {
+            "origin": STAND_IN if stand_in else request.url.host,
+            "recorded": stand_in or today,
+            "request": read_request(request),
+            "response": {
+                "status": response.status_code,
+                "headers": {k: v for k, v in response.headers.items() if _is_kept(k)},
+                **_without_account(said),
+            },
+        }
+        text = hide(json.dumps(item), request.headers.get("authorization", ""))
+        self.recordings.add(json.loads(text))
+
+
+def _install(source: Replay | Recorder | None) -> None:
+    """Put the source between the clients and the network, or nothing where it is None."""
+    for lib in _libraries():
+        transport, async_transport = lib.HTTPTransport, lib.AsyncHTTPTransport
+        call = transport.handle_request
+        async_call = async_transport.handle_async_request
+        transport.handle_request = _seam(lib, source, getattr(call, "network", call))
+        async_transport.handle_async_request = _async_seam(
+            lib, source, getattr(async_call, "network", async_call)
+        )
+
+
+def _seam(lib: Any, source: Replay | Recorder | None, network: Callable[..., Any]) -> Any:
+    if source is None:
+        return network
+
+    @functools.wraps(network)
+    def handle_request(transport: Any, request: Any) -> Any:
+        if not is_mistral(request.url.host):
+            return network(transport, request)
+        request.read()
+        if isinstance(source, Replay):
+            return source.answer(lib, request)
+        request.headers["accept-encoding"] = (
+            "identity"  # so that a stream's events have their times
+        )
+        began = clock()
+        return source.listen(lib, request, network(transport, request), began)
+
+    handle_request.network = network  # type: ignore[attr-defined]
+    return handle_request
+
+
+def _async_seam(
+    lib: Any, source: Replay | Recorder | None, network: Callable[..., Awaitable[Any]]
+) -> Any:
+    if source is None:
+        return network
+
+    @functools.wraps(network)
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        if not is_mistral(request.url.host):
+            return await network(transport, request)
+        await request.aread()
+        if isinstance(source, Replay):
+            return source.answer(lib, request)
+        request.headers["accept-encoding"] = "identity"
+        began = clock()
+        return source.listen(lib, request, await network(transport, request), began)
+
+    handle_async_request.network = network  # type: ignore[attr-defined]
+    return handle_async_request
+
+
+def _libraries() -> list[Any]:
+    """httpx, and httpx2 where it is installed: the official SDK calls through the latter."""
+    found = [importlib.import_module("httpx")]
+    if importlib.util.find_spec("httpx2"):
+        found.append(importlib.import_module("httpx2"))
+    return found
+
+
+@functools.cache
+def _stream_type(lib: Any) -> Any:
+    class Stream(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
+        """A recorded answer's bytes."""
+
+        def __init__(self, lib: Any, recorded: Json, pace: float) -> None:
+            self.lib, self.recorded, self.pace = lib, recorded, pace
+
+        def __iter__(self) -> Iterator[bytes]:
+            began = clock()
+            for at, piece in to_pieces(self.recorded):
+                time.sleep(max(0.0, began + at * self.pace - clock()))
+                yield piece
+            self._end()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            began = clock()
+            for at, piece in to_pieces(self.recorded):
+                await anyio.sleep(max(0.0, began + at * self.pace - clock()))
+                yield piece
+            self._end()
+
+        def _end(self) -> None:
+            if self.recorded.get("cut"):
+                raise self.lib.RemoteProtocolError(
+                    "peer closed connection without sending complete message body (recorded so)"
+                )
+
+    return Stream
+
+
+@functools.cache
+def _tape_type(lib: Any) -> Any:
+    class Tape(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
+        """A response's stream that is listened to on its way."""
+
+        def __init__(
+            self, stream: Any, note: Callable[[bytes], None], done: Callable[[bool], None]
+        ) -> None:
+            self.stream, self.note, self.done = stream, note, done
+            self.complete = self.closed = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            for piece in self.stream:
+                self.note(piece)
+                yield piece
+            self.complete = True
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in self.stream:
+                self.note(piece)
+                yield piece
+            self.complete = True
+
+        def close(self) -> None:
+            self.stream.close()
+            self._once()
+
+        async def aclose(self) -> None:
+            await self.stream.aclose()
+            self._once()
+
+        def _once(self) -> None:
+            if not self.closed:
+                self.closed = True
+                self.done(self.complete)
+
+    return Tape
+
+
+def _pace() -> float:
+    pace = os.environ.get("MISTRAL_PACE", "1")
+    try:
+        return max(0.0, float(pace))
+    except ValueError:
+        raise ValueError(
+            f"MISTRAL_PACE is {pace!r}; it is a number: 1 as recorded, 0 at once."
+        ) from None
+
+
+def _is_kept(header: str) -> bool:
+    return header.lower() in KEPT_HEADERS or header.lower().startswith(KEPT_PREFIXES)
+
+
+def _without_account(value: Any) -> Any:
+    """The same JSON without ids of the account and without its own fine-tuned models."""
+    if isinstance(value, list):
+        kept = [v for v in value if not (isinstance(v, dict) and v.get("type") == "fine-tuned")]
+        return [_without_account(item) for item in kept]
+    if isinstance(value, dict):
+        return {
+            name: "removed"
+            if name in ACCOUNT_FIELDS and isinstance(item, str)
+            else _without_account(item)
+            for name, item in value.items()
+        }
+    return value

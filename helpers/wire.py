@@ -1,0 +1,105 @@
+"""HTTP requests and answers as the JSON of a recording, and back to bytes."""
+
+from __future__ import annotations
+
+import base64
+import email.parser
+import email.policy
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+Json = dict[str, Any]
+
+
+def read_request(request: Any) -> Json:
+    """What of an `httpx` or `httpx2` request is recorded and compared: no header, so no key either."""
+    path, _, query = request.url.raw_path.decode("ascii").partition("?")
+    if query:
+        path += "?" + urlencode(sorted(parse_qsl(query, keep_blank_values=True)))
+    body = _read_body(request.headers.get("content-type", ""), request.content)
+    return {"method": request.method, "path": path, "body": body}
+
+
+def to_body(content: bytes) -> Json:
+    """How a whole body stands in the file: JSON, else text, else base64."""
+    try:
+        return {"body": json.loads(content)}
+    except ValueError:
+        pass
+    try:
+        return {"text": content.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(content).decode("ascii")}
+
+
+def to_events(pieces: list[tuple[float, bytes]]) -> list[Json]:
+    """How a stream stands in the file: an object for each event, with the second of its arrival."""
+    found, rest = [], b""
+    for at, piece in pieces:
+        *blocks, rest = (rest + piece).split(b"\n\n")
+        found += [_to_event(at, block) for block in blocks]
+    if rest:  # what a cut left over
+        found.append({"at": round(at, 3), "raw": rest.decode("utf-8", errors="replace")})
+    return found
+
+
+def _to_event(at: float, block: bytes) -> Json:
+    text = block.decode("utf-8", errors="replace")
+    data = text.removeprefix("data: ")
+    if data == "[DONE]":
+        return {"at": round(at, 3), "data": data}
+    try:
+        return {"at": round(at, 3), "data": json.loads(data)}
+    except ValueError:  # not one line of JSON: kept as it came, with its end
+        return {"at": round(at, 3), "raw": text + "\n\n"}
+
+
+def to_pieces(recorded: Json) -> Iterator[tuple[float, bytes]]:
+    """The bytes of a recorded response, each piece with its second."""
+    if "body" in recorded:
+        yield 0, _compact(recorded["body"]).encode()
+    elif "text" in recorded:
+        yield 0, recorded["text"].encode()
+    elif "base64" in recorded:
+        yield 0, base64.b64decode(recorded["base64"])
+    for event in recorded.get("events", []):
+        if "raw" in event:
+            yield event["at"], event["raw"].encode()
+        else:
+            data = event["data"]
+            text = data if isinstance(data, str) else _compact(data)
+            yield event["at"], f"data: {text}\n\n".encode()
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read_body(content_type: str, content: bytes) -> Any:
+    if not content:
+        return None
+    if "json" in content_type:
+        try:
+            return json.loads(content)
+        except ValueError:
+            pass
+    if content_type.startswith("multipart/form-data"):
+        head = f"Content-Type: {content_type}\r\n\r\n".encode()
+        form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + content)
+        return {"form": [_read_part(part) for part in form.iter_parts()]}
+    return _digest(content)
+
+
+def _read_part(part: Any) -> Json:
+    name = part.get_param("name", header="content-disposition")
+    content = part.get_payload(decode=True)
+    if (filename := part.get_filename()) is None:
+        return {"name": name, "value": content.decode("utf-8", errors="replace")}
+    return {"name": name, "filename": filename, **_digest(content)}
+
+
+def _digest(content: bytes) -> Json:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
