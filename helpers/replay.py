@@ -71,10 +71,7 @@ def start(lesson: str, mode: str | None = None) -> None:
             os.environ[VARIABLE] = PLACEHOLDER
         recordings = Recordings.load(path)
         _install(Replay(recordings, pace=_pace()))
-        count = len(recordings)
-        print(
-            f"Replay, offline: {count} recorded answer{'s' * (count != 1)}: {recordings.origins()}."
-        )
+        print(f"Replay, offline. Recorded answers: {recordings.origins()}.")
         return
     if api_key() == PLACEHOLDER:
         del os.environ[VARIABLE]

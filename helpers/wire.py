@@ -7,20 +7,30 @@ import email.parser
 import email.policy
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+
+from .keys import VARIABLE
 
 Json = dict[str, Any]
 
 
 def read_request(request: Any) -> Json:
-    """What of an `httpx` or `httpx2` request is recorded and compared: no header, so no key either."""
+    """What of an `httpx` or `httpx2` request is recorded and compared.
+
+    No header is in it. Of the key it says only, under "key", when it is not that of the
+    environment: a recorded 401 then answers any wrong key, and no right one.
+    """
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     if query:
         path += "?" + urlencode(sorted(parse_qsl(query, keep_blank_values=True)))
     body = _read_body(request.headers.get("content-type", ""), request.content)
-    return {"method": request.method, "path": path, "body": body}
+    found = {"method": request.method, "path": path, "body": body}
+    if request.headers.get("authorization") != f"Bearer {os.environ.get(VARIABLE, '').strip()}":
+        found["key"] = "other" if "authorization" in request.headers else "none"
+    return found
 
 
 def to_body(content: bytes) -> Json:

@@ -1,0 +1,100 @@
+"""Run the notebooks against the API, write down its answers, and store the outputs of a replay.
+
+    python data/record.py [LESSON ...]               needs a key and costs money
+    python data/record.py --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
+
+A lesson whose notebook fails keeps its recordings and its outputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS, RECORDINGS = ROOT / "notebooks", ROOT / "data" / "recordings"
+sys.path.insert(0, str(ROOT))
+
+from data.stand_ins import api  # noqa: E402
+from helpers.keys import VARIABLE, api_key  # noqa: E402
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+SETUP = (
+    'import sys\nsys.path.insert(0, "..")\nfrom data.stand_ins import api\napi.install({lesson!r})'
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("lessons", nargs="*", help="names such as 02_first_call; default: all")
+    parser.add_argument(
+        "--stand-ins", action="store_true", help="record the stand-ins, not the API"
+    )
+    args = parser.parse_args()
+    key = api.KEY if args.stand_ins else api_key()
+    known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    if unknown := set(args.lessons) - set(known):
+        parser.error(f"no such lesson: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    for lesson in args.lessons or known:
+        print(lesson, "...", end=" ", flush=True)
+        count = record(lesson, key, args.stand_ins)
+        store_outputs(lesson)
+        print(f"{count:,} bytes of recordings", flush=True)
+
+
+def record(lesson: str, key: str, stand_ins: bool) -> int:
+    """Run a notebook in record mode; on success its recordings replace the old ones.
+
+    Cells tagged "replay-only" are left out: they ask for what is not recorded.
+    """
+    book = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
+    book.cells = [c for c in book.cells if "replay-only" not in c.metadata.get("tags", [])]
+    if stand_ins:
+        book.cells.insert(0, nbformat.v4.new_code_cell(SETUP.format(lesson=lesson)))
+    with tempfile.TemporaryDirectory(dir=RECORDINGS) as folder:
+        run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=folder, **{VARIABLE: key})
+        recorded = Path(folder) / f"{lesson}.json"
+        recorded.replace(RECORDINGS / recorded.name)
+    return (RECORDINGS / f"{lesson}.json").stat().st_size
+
+
+def store_outputs(lesson: str) -> None:
+    """Run a notebook on its recordings and keep the outputs, in the order 1..n."""
+    path = NOTEBOOKS / f"{lesson}.ipynb"
+    book = nbformat.read(path, as_version=4)
+    run(book, MISTRAL_MODE="replay", MISTRAL_PACE="0", **{VARIABLE: ""})
+    book.metadata.clear()
+    book.metadata.update(METADATA)
+    nbformat.write(book, path)
+
+
+def run(book: nbformat.NotebookNode, **environment: str) -> None:
+    # A keyring would ask the person at the screen; the course's notebooks only look into it.
+    environment["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+    old = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        client = NotebookClient(
+            book,
+            timeout=300,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": str(NOTEBOOKS)}},
+        )
+        client.execute()
+    finally:
+        os.environ.clear()
+        os.environ.update(old)
+
+
+if __name__ == "__main__":
+    main()
