@@ -44,9 +44,7 @@ def chat(
         raise TypeError("chat waits for the whole answer: call helpers.stream to stream it.")
     body = _chat_body(messages, model, params)
     with _session(client) as session:
-        response = session.post(
-            _url(session, "chat/completions"), json=body, headers=_auth(session)
-        )
+        response = session.post(_url(session, "chat/completions"), json=body, auth=_auth(session))
     try:
         return Reply.from_json(read_json(response, "choices"))
     except (KeyError, IndexError, TypeError, AttributeError):
@@ -101,10 +99,10 @@ class Stream(Iterator[str]):
         """All that has come so far; `finish_reason` is None until the answer is complete."""
         return Reply.from_chunks(self._chunks)
 
-    def _run(self, body: Json, client: httpx.Client | None) -> Generator[str]:
+    def _run(self, body: Json, client: httpx.Client | None) -> Generator[str, None, None]:
         with _session(client) as session:
-            url, headers = _url(session, "chat/completions"), _auth(session)
-            with session.stream("POST", url, json=body, headers=headers) as response:
+            url, auth = _url(session, "chat/completions"), _auth(session)
+            with session.stream("POST", url, json=body, auth=auth) as response:
                 kind = response.headers.get("content-type", "text/event-stream")
                 if not response.is_success or "text/event-stream" not in kind:
                     response.read()
@@ -114,6 +112,8 @@ class Stream(Iterator[str]):
                         if data == "[DONE]":
                             return
                         yield from self._read(data, response)
+                except StreamCut:
+                    raise
                 except (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout) as error:
                     reason = type(error).__name__
                     raise StreamCut(self.reply, reason, response.request) from error
@@ -148,7 +148,7 @@ def embed(
         raise ValueError("embed needs a string or a list of strings, and at least one.")
     with _session(client) as session:
         body = {"model": model, "input": texts, **params}
-        response = session.post(_url(session, "embeddings"), json=body, headers=_auth(session))
+        response = session.post(_url(session, "embeddings"), json=body, auth=_auth(session))
     try:
         rows = sorted(read_json(response, "data")["data"], key=lambda row: row["index"])
         vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
@@ -170,7 +170,7 @@ def _chat_body(messages: Messages, model: str, params: Json) -> Json:
 
 
 @contextlib.contextmanager
-def _session(client: httpx.Client | None) -> Generator[httpx.Client]:
+def _session(client: httpx.Client | None) -> Generator[httpx.Client, None, None]:
     """The caller's client, left open; or a new one with a key, closed afterwards."""
     if client is not None:
         yield client
@@ -184,11 +184,19 @@ def _url(client: httpx.Client, path: str) -> str:
     return path if client.base_url.host else f"{API}/{path}"
 
 
-def _auth(client: httpx.Client) -> dict[str, str]:
-    """The key goes to Mistral's hosts only, and a client's own Authorization header wins."""
+def _auth(client: httpx.Client) -> Any:
+    """The key goes to Mistral's hosts only; a client's own header or auth wins over it."""
     host = client.base_url.host or httpx.URL(API).host
-    if "authorization" in client.headers or not is_mistral(host):
-        return {}
+    if "authorization" in client.headers or client.auth or not is_mistral(host):
+        return httpx.USE_CLIENT_DEFAULT
     if VARIABLE not in os.environ:
-        return {}  # the caller's client may sign requests in its own way; if not, a 401 says so
-    return {"Authorization": f"Bearer {api_key()}"}
+        return httpx.USE_CLIENT_DEFAULT  # the transport may sign requests; if not, a 401 says so
+    return _Bearer()
+
+
+class _Bearer(httpx.Auth):
+    """Puts the key into the request and nowhere else: no variable that a traceback could print."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {api_key()}"
+        yield request

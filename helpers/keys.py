@@ -18,12 +18,17 @@ def api_key() -> str:
     Raises `MissingKey` when there is none, or when it holds what no header may: httpx would
     name the whole header, and so the key, in its own error.
     """
-    key = os.environ.get(VARIABLE, "").strip()
+    if fault := _fault(os.environ.get(VARIABLE, "").strip()):
+        raise MissingKey(fault)  # from a frame without the key, for tracebacks that print variables
+    return os.environ[VARIABLE].strip()
+
+
+def _fault(key: str) -> str | None:
     if not key:
-        raise MissingKey(f"Set the environment variable {VARIABLE} to your key: see lesson 01.")
+        return f"Set the environment variable {VARIABLE} to your key: see lesson 01."
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise MissingKey(f"{VARIABLE} holds characters that no key has: copy it once more.")
-    return key
+        return f"{VARIABLE} holds characters that no key has: copy it once more."
+    return None
 
 
 def is_mistral(host: str) -> bool:

@@ -1,0 +1,49 @@
+"""How every check runs, notebooks included: offline, without a key, pictures compared."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+NO_NETWORK = ROOT / "tests" / "no_network"
+
+# Kernels and other child processes of the tests inherit this.
+for name in ("MISTRAL_API_KEY", "MISTRAL_MODE", "MISTRAL_RECORDINGS"):
+    os.environ.pop(name, None)
+os.environ["MISTRAL_PACE"] = "0"
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+os.environ["PYTHONPATH"] = str(NO_NETWORK)
+
+if "NetworkBlocked" not in dir(sys.modules.get("sitecustomize")):  # and in this process, too
+    spec = importlib.util.spec_from_file_location("no_network", NO_NETWORK / "sitecustomize.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Let nbval compare pictures, which it leaves out by default.
+
+    With one version of matplotlib a figure gives the same bytes on every run.
+    """
+    for item in items:
+        if hasattr(book := item.parent, "skip_compare"):
+            book.skip_compare = tuple(kind for kind in book.skip_compare if kind != "image/png")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Each test begins without a key, and leaves httpx and httpx2 as it found them."""
+    import httpx
+    import httpx2
+
+    for lib in (httpx, httpx2):
+        for transport, name in (
+            (lib.HTTPTransport, "handle_request"),
+            (lib.AsyncHTTPTransport, "handle_async_request"),
+        ):
+            monkeypatch.setattr(transport, name, getattr(transport, name))
+    monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
+    monkeypatch.setenv("MISTRAL_PACE", "0")

@@ -1,0 +1,164 @@
+"""Each notebook is built like a lesson, stored as it was run, and safe to publish."""
+
+import datetime
+import json
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.model_ids import FILE_DATE, problems
+
+ROOT = Path(__file__).parent.parent
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+VERBS = re.compile(r"^- \*\*[a-z]+\*\*", re.MULTILINE)
+KEY = re.compile(r"(?i)(mistral|api)[_-]?key\W{1,6}['\"]?[a-z0-9]{32}\b|Bearer [a-z0-9]{20,}")
+
+each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def prose(book):
+    return "\n\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def test_there_are_lessons():
+    numbers = [int(path.stem[:2]) for path in PATHS]
+    assert numbers == list(range(1, len(PATHS) + 1)), "lessons are numbered from 01 without a gap"
+
+
+@each
+def test_it_is_a_valid_notebook_with_language(path):
+    book = read(path)
+    nbformat.validate(book)
+    assert book.metadata.kernelspec == {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    }
+    assert book.metadata.language_info.name == "python"
+    assert "widgets" not in book.metadata
+    ids = [cell.id for cell in book.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in ids), "ids are names that stay"
+
+
+@each
+def test_it_was_run_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in code(read(path))]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each
+def test_its_outputs_are_stored_without_faults(path):
+    outputs = [(cell, output) for cell in code(read(path)) for output in cell.outputs]
+    assert len(outputs) > 3
+    for cell, output in outputs:
+        assert output.output_type != "error" or "raises-exception" in tags(cell), cell.id
+        assert output.get("name") != "stderr", f"{cell.id} prints to stderr"
+        assert not any("widget" in kind for kind in output.get("data", {})), cell.id
+
+
+@each
+def test_it_is_small(path):
+    plots = any("image/png" in out.get("data", {}) for cell in code(read(path)) for out in cell.outputs)
+    assert plots or path.stat().st_size <= 200_000
+
+
+@each
+def test_it_begins_as_a_lesson(path):
+    book = read(path)
+    first = book.cells[0].source
+    number = path.stem[:2]
+    assert re.match(rf"# {number} \w+", first), "the first cell is the title, with the number"
+    headings = re.findall(r"^(#{1,6}) ", without_fences(prose(book)), re.MULTILINE)
+    levels = [len(marks) for marks in headings]
+    assert levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False)), "no level is skipped"
+    assert re.search(r"\*\*\d+ minutes\. You need\*\* ", first)
+    assert "After this lesson you can" in first
+    assert 3 <= len(VERBS.findall(first)) <= 6, "objectives begin with a verb"
+
+
+@each
+def test_its_first_code_decides_where_answers_come_from(path):
+    start, *others = code(read(path))
+    assert start.source == f'import helpers\n\nhelpers.start("{path.stem}")'
+    assert not any("helpers.start" in cell.source for cell in others), "one line, at the top"
+    assert re.match(r"(Replay, offline)\. Recorded answers: \d+", start.outputs[0].text)
+
+
+@each
+def test_its_first_line_names_stand_ins(path):
+    recordings = json.loads((ROOT / "data/recordings" / f"{path.stem}.json").read_text("utf-8"))
+    origins = {item["origin"] for item in recordings["recordings"]}
+    said = code(read(path))[0].outputs[0].text
+    assert ("stand-in" in said and "not by a model" in said) == ("stand-in" in origins)
+    assert ("from api.mistral.ai" in said) == ("api.mistral.ai" in origins)
+
+
+@each
+def test_its_cells_are_short_and_explained(path):
+    book = read(path)
+    sizes = [len(lines(cell)) for cell in code(book)]
+    assert statistics.median(sizes) <= 6
+    assert max(sizes) <= 30
+    kinds = "".join(cell.cell_type[0] for cell in book.cells)
+    assert "ccc" not in kinds, "prose stands around every cell"
+
+
+@each
+def test_it_ends_as_a_lesson(path):
+    book = read(path)
+    titles = re.findall(r"^## (.+)$", without_fences(prose(book)), re.MULTILINE)
+    assert titles[-3:] == ["Recap", "Exercises", "Next"]
+    solutions = [cell for cell in code(book) if "solution" in tags(cell)]
+    exercises = [cell for cell in code(book) if "exercise" in tags(cell)]
+    assert 2 <= len(exercises) == len(solutions) <= 3
+    for cell in solutions:
+        assert cell.metadata.jupyter.source_hidden, "a solution is hidden until it is asked for"
+        assert cell.metadata.jupyter.outputs_hidden
+
+
+@each
+def test_it_has_cells_to_copy(path):
+    assert sum("snippet" in tags(cell) for cell in code(read(path))) >= 3
+
+
+@each
+def test_it_holds_no_key(path):
+    assert not KEY.search(path.read_text("utf-8"))
+
+
+@each
+def test_it_names_models_that_live(path):
+    book = read(path)
+    for cell in book.cells:
+        texts = [cell.source] + [json.dumps(output) for output in cell.get("outputs", [])]
+        found = [fault for text in texts for fault in problems(text, past="history" in tags(cell))]
+        assert not found, f"{cell.id}: {found}"
+
+
+def test_the_table_of_models_is_fresh_enough_to_judge():
+    assert datetime.date(2026, 1, 1) <= FILE_DATE
+
+
+def without_fences(text):
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
