@@ -10,7 +10,9 @@ ROWS = list(csv.DictReader((ROOT / "data" / "models.csv").open(encoding="utf-8",
 FILE_DATE = max(datetime.date.fromisoformat(row["as_of"]) for row in ROWS)
 NOTICE = datetime.timedelta(days=60)
 
-FAMILIES = "mistral|ministral|magistral|mixtral|mathstral|codestral|devstral|pixtral|voxtral|leanstral"
+FAMILIES = (
+    "mistral|ministral|magistral|mixtral|mathstral|codestral|devstral|pixtral|voxtral|leanstral"
+)
 NAME = re.compile(rf"(?<![\w/.@-])(?:open-|labs-)?(?:{FAMILIES})-[a-z0-9][a-z0-9.-]*[a-z0-9]\b")
 # Not models: packages, headers and folders whose names look like one.
 OTHERS = {

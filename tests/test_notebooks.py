@@ -1,6 +1,7 @@
 """Each notebook is built like a lesson, stored as it was run, and safe to publish."""
 
 import datetime
+import itertools
 import json
 import re
 import statistics
@@ -78,7 +79,9 @@ def test_its_outputs_are_stored_without_faults(path):
 
 @each
 def test_it_is_small(path):
-    plots = any("image/png" in out.get("data", {}) for cell in code(read(path)) for out in cell.outputs)
+    plots = any(
+        "image/png" in out.get("data", {}) for cell in code(read(path)) for out in cell.outputs
+    )
     assert plots or path.stat().st_size <= 200_000
 
 
@@ -91,7 +94,7 @@ def test_it_begins_as_a_lesson(path):
     headings = re.findall(r"^(#{1,6}) ", without_fences(prose(book)), re.MULTILINE)
     levels = [len(marks) for marks in headings]
     assert levels.count(1) == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False)), "no level is skipped"
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels)), "no level is skipped"
     assert re.search(r"\*\*\d+ minutes\. You need\*\* ", first)
     assert "After this lesson you can" in first
     assert 3 <= len(VERBS.findall(first)) <= 6, "objectives begin with a verb"

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import traceback
+from typing import ClassVar
 
 import httpx
 import httpx2
@@ -36,7 +37,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     """Answers by path, in the ways of the API; every answer carries what must not be recorded."""
 
     protocol_version = "HTTP/1.1"
-    counts = {}
+    counts: ClassVar[dict] = {}
 
     def do_GET(self):
         self.do_POST()
@@ -94,7 +95,9 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     def answer_busy(self, body):
         count = self.counts["busy"] = self.counts.get("busy", 0) + 1
-        self.send(*((429, JSON, b'{"message":"wait"}') if count < 3 else (200, JSON, b'{"answer":3}')))
+        self.send(
+            *((429, JSON, b'{"message":"wait"}') if count < 3 else (200, JSON, b'{"answer":3}'))
+        )
 
     def answer_stream(self, body):
         self.begin(200, SSE | {"transfer-encoding": "chunked"})
@@ -147,7 +150,11 @@ def test_an_answer_is_written_down_and_replayed(url, file):
     (item,) = recordings(file)
     assert item["origin"] == "127.0.0.1", "the host that answered"
     assert item["recorded"] == datetime.datetime.now(datetime.UTC).date().isoformat()
-    assert item["request"] == {"method": "POST", "path": "/v1/json?a=1&b=2", "body": {"question": "é"}}
+    assert item["request"] == {
+        "method": "POST",
+        "path": "/v1/json?a=1&b=2",
+        "body": {"question": "é"},
+    }
     assert item["response"]["status"] == 200
     assert item["response"]["headers"] == {
         "content-type": "application/json",
@@ -249,7 +256,9 @@ def test_a_changing_answer_is_kept_in_turn(url, file):
 def test_the_same_answer_is_kept_once(url, file, monkeypatch):
     helpers.start("lesson", mode="record")
     for number in (1, 2, 3):  # ids and times differ at each call of the real API
-        answer = json.dumps({"id": str(number), "created": number, "data": [{"created": number}]}).encode()
+        answer = json.dumps(
+            {"id": str(number), "created": number, "data": [{"created": number}]}
+        ).encode()
         say = lambda self, body, answer=answer: self.send(200, JSON, answer)  # noqa: E731
         monkeypatch.setattr(Upstream, "answer_json", say)
         signed().post(f"{url}/json", json={})
@@ -332,7 +341,9 @@ def failures(url):
     base = url.removesuffix("/v1")
 
     def answer(content, status=200, **headers):
-        transport = httpx.MockTransport(lambda r: httpx.Response(status, content=content, headers=headers))
+        transport = httpx.MockTransport(
+            lambda r: httpx.Response(status, content=content, headers=headers)
+        )
         return httpx.Client(transport=transport)
 
     def refuse(request):
@@ -353,7 +364,7 @@ def test_tracebacks_and_reprs_hold_no_key(url, file, monkeypatch):
     helpers.start("lesson", mode="live")
     count = 0
     for fail in failures(url):
-        with pytest.raises(Exception) as caught:  # noqa: B017
+        with pytest.raises(Exception) as caught:
             fail()
         assert KEY not in everything(caught.value) + repr(caught.value)
         count += 1
@@ -376,7 +387,10 @@ def test_a_key_with_a_line_end_works_and_is_not_shown(url, monkeypatch):
     monkeypatch.setattr(
         Upstream,
         "answer_completions",
-        lambda self, body: (seen.append(self.headers["authorization"]), self.send(500, JSON, b"{}")),
+        lambda self, body: (
+            seen.append(self.headers["authorization"]),
+            self.send(500, JSON, b"{}"),
+        ),
         raising=False,
     )
     with pytest.raises(helpers.APIError):

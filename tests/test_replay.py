@@ -16,7 +16,10 @@ import helpers
 from helpers import replay
 
 URL = "https://api.mistral.ai/v1/chat/completions"
-CHEESE = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Which cheese?"}]}
+CHEESE = {
+    "model": "mistral-small-latest",
+    "messages": [{"role": "user", "content": "Which cheese?"}],
+}
 ANSWER = {
     "id": "0" * 32,
     "created": 1795348800,
@@ -24,7 +27,11 @@ ANSWER = {
     "usage": {"prompt_tokens": 16, "total_tokens": 20, "completion_tokens": 4},
     "object": "chat.completion",
     "choices": [
-        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Comté. ✓"}}
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "Comté. ✓"},
+        }
     ],
 }
 
@@ -40,7 +47,13 @@ def item(body, response, method="POST", path="/v1/chat/completions", **request):
 
 def chunk(at, content, **more):
     choice = {"index": 0, "delta": {"content": content}, "finish_reason": None, **more}
-    data = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    data = {
+        "id": "1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+    }
     return {"at": at, "data": data}
 
 
@@ -115,7 +128,10 @@ def test_one_recording_serves_every_client(recorded, way):
 
 
 async def stream_async(lib):
-    async with lib.AsyncClient() as client, client.stream("POST", URL, json=STREAM["request"]["body"]) as r:
+    async with (
+        lib.AsyncClient() as client,
+        client.stream("POST", URL, json=STREAM["request"]["body"]) as r,
+    ):
         return [line async for line in r.aiter_lines() if line]
 
 
@@ -142,7 +158,10 @@ def test_a_stream_serves_the_helper_and_the_sdk(recorded):
 
 
 async def arrivals_async():
-    async with httpx.AsyncClient() as client, client.stream("POST", URL, json=STREAM["request"]["body"]) as r:
+    async with (
+        httpx.AsyncClient() as client,
+        client.stream("POST", URL, json=STREAM["request"]["body"]) as r,
+    ):
         began = time.monotonic()
         return [time.monotonic() - began async for _ in r.aiter_raw()]
 
@@ -225,8 +244,14 @@ def test_a_recorded_refusal_answers_any_wrong_key_and_no_right_one(recorded, mon
 def test_multipart_is_matched_by_its_parts(recorded, tmp_path):
     content = b"\x00\xff\r\n--x\r\n" + bytes(range(256))
     seen = []
-    with httpx.Client(transport=httpx.MockTransport(lambda r: (seen.append(r), httpx.Response(200))[1])) as c:
-        c.post("https://api.mistral.ai/v1/files", files={"file": ("a.bin", content)}, data={"purpose": "ocr"})
+    with httpx.Client(
+        transport=httpx.MockTransport(lambda r: (seen.append(r), httpx.Response(200))[1])
+    ) as c:
+        c.post(
+            "https://api.mistral.ai/v1/files",
+            files={"file": ("a.bin", content)},
+            data={"purpose": "ocr"},
+        )
     from helpers.wire import read_request
 
     request = read_request(seen[0])
@@ -235,7 +260,9 @@ def test_multipart_is_matched_by_its_parts(recorded, tmp_path):
     recorded(item(request["body"], {"body": {"id": "file"}}, path="/v1/files"))
     for lib in (httpx, httpx2):
         again = lib.post(
-            "https://api.mistral.ai/v1/files", files={"file": ("a.bin", content)}, data={"purpose": "ocr"}
+            "https://api.mistral.ai/v1/files",
+            files={"file": ("a.bin", content)},
+            data={"purpose": "ocr"},
         )
         assert again.json() == {"id": "file"}
     with pytest.raises(helpers.RecordingNotFound, match="sha256"):
@@ -266,7 +293,9 @@ def test_a_miss_shows_long_texts_where_they_part(recorded):
     recorded(item({"input": [long + "cheese."]}, {"body": {}}))
     with pytest.raises(helpers.RecordingNotFound) as error:
         httpx.post(URL, json={"input": [long + "bread."]})
-    assert 'input[0]: you sent "…es the word bread.", recorded: "…es the word cheese."' in str(error.value)
+    assert 'input[0]: you sent "…es the word bread.", recorded: "…es the word cheese."' in str(
+        error.value
+    )
 
 
 def test_a_miss_without_any_recording(recorded):
@@ -410,15 +439,21 @@ def test_live_and_record_need_a_key(recorded, monkeypatch, mode, key):
         ('{"recordings": [7]}', "recording 1: it is not an object"),
         (json.dumps({"recordings": [item(1, {})]}), "recording 1: response needs one of"),
         (json.dumps({"recordings": [item(1, {"body": 1, "text": ""})]}), "response needs one of"),
-        (json.dumps({"recordings": [item(1, {"body": 1, "status": "200"})]}), "status is not a number"),
-        (json.dumps({"recordings": [item(1, {"body": 1}) | {"request": {}}]}), "request has no method"),
+        (
+            json.dumps({"recordings": [item(1, {"body": 1, "status": "200"})]}),
+            "status is not a number",
+        ),
+        (
+            json.dumps({"recordings": [item(1, {"body": 1}) | {"request": {}}]}),
+            "request has no method",
+        ),
         (json.dumps({"recordings": [{"origin": "stand-in"}]}), "has no recorded"),
     ],
 )
 def test_a_broken_file_is_named_with_its_fault(tmp_path, monkeypatch, text, reason):
     monkeypatch.setenv("MISTRAL_RECORDINGS", str(tmp_path))
     (tmp_path / "lesson.json").write_text(text, "utf-8")
-    with pytest.raises(ValueError, match="lesson.json is not a file of recordings") as error:
+    with pytest.raises(ValueError, match="json is not a file of recordings") as error:
         helpers.start("lesson")
     assert reason in str(error.value)
     assert "git checkout" in str(error.value)

@@ -1,0 +1,421 @@
+"""chat, stream and embed read every shape that the API has been recorded to send."""
+
+import json
+
+import httpx
+import numpy as np
+import pytest
+
+import helpers
+
+MESSAGE = {"role": "assistant", "content": "Paris."}
+USAGE = {"prompt_tokens": 10, "total_tokens": 13, "completion_tokens": 3}
+SSE = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+def answering(content, status=200, headers=None, seen=None):
+    """A client whose server always sends this: bytes, a list of bytes (pieces) or JSON."""
+
+    def handle(request):
+        if seen is not None:
+            seen.append(request)
+        if isinstance(content, bytes):
+            return httpx.Response(status, headers=headers, content=content)
+        if isinstance(content, list):
+            return httpx.Response(status, headers=headers or SSE, content=iter(content))
+        return httpx.Response(status, headers=headers, json=content)
+
+    return httpx.Client(base_url="https://api.mistral.ai/v1", transport=httpx.MockTransport(handle))
+
+
+def completion(message=MESSAGE, finish_reason="stop", usage=USAGE):
+    choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+    return {
+        "id": "1",
+        "model": "m",
+        "usage": usage,
+        "object": "chat.completion",
+        "choices": [choice],
+    }
+
+
+def sse(*chunks, end=b"data: [DONE]\n\n"):
+    return (
+        b"".join(b"data: %s\n\n" % json.dumps(c, ensure_ascii=False).encode() for c in chunks) + end
+    )
+
+
+def chunk(content=None, finish_reason=None, index=0, **more):
+    delta = {} if content is None else {"content": content}
+    delta |= more.pop("delta", {})
+    choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
+    return {"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [choice], **more}
+
+
+def call(name, arguments, **more):
+    return {"type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
+def thinking(text, **more):
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
+
+
+# chat
+
+
+def test_a_string_is_one_user_message():
+    seen = []
+    helpers.chat("Hello", client=answering(completion(), seen=seen), temperature=0)
+    assert str(seen[0].url) == "https://api.mistral.ai/v1/chat/completions"
+    assert json.loads(seen[0].content) == {
+        "model": "mistral-small-latest",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "temperature": 0,
+    }
+
+
+def test_a_reply_has_the_parts_of_the_answer():
+    reply = helpers.chat("Capital?", client=answering(completion()))
+    assert (reply.text, str(reply), reply.thinking, reply.tool_calls) == (
+        "Paris.",
+        "Paris.",
+        "",
+        [],
+    )
+    assert (reply.finish_reason, reply.model) == ("stop", "m")
+    assert reply.usage == helpers.Usage(10, 3, 13, 0)
+    assert reply.raw == completion()
+    assert "raw" not in repr(reply)
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "thought"),
+    [
+        ({"content": None}, "", ""),
+        ({}, "", ""),
+        ({"content": [thinking("Hm."), {"type": "text", "text": "4"}]}, "4", "Hm."),
+        ({"content": [thinking("Hm.", closed=True)]}, "", "Hm."),
+        ({"content": [{"type": "thinking", "thinking": "old"}]}, "", "old"),
+        (
+            {
+                "content": [
+                    {"type": "text", "text": "a"},
+                    {"type": "reference", "reference_ids": []},
+                    {"type": "text", "text": "b"},
+                ]
+            },
+            "ab",
+            "",
+        ),
+    ],
+)
+def test_content_of_every_shape(message, text, thought):
+    reply = helpers.chat("?", client=answering(completion({"role": "assistant", **message})))
+    assert (reply.text, reply.thinking) == (text, thought)
+
+
+@pytest.mark.parametrize("calls", [None, [], [call("f", "{}", id="abcdefghi")]])
+def test_tool_calls_stay_as_on_the_wire(calls):
+    answer = completion({"content": "", "tool_calls": calls}, "tool_calls")
+    assert helpers.chat("?", client=answering(answer)).tool_calls == (calls or [])
+
+
+@pytest.mark.parametrize(
+    ("usage", "cached"),
+    [
+        (None, 0),
+        (USAGE, 0),
+        (USAGE | {"num_cached_tokens": 5}, 5),
+        (USAGE | {"prompt_tokens_details": {"cached_tokens": 7}}, 7),
+        (USAGE | {"prompt_tokens_details": None, "num_cached_tokens": None}, 0),
+        (USAGE | {"prompt_tokens_details": {"cached_tokens": None}, "num_cached_tokens": 3}, 3),
+    ],
+)
+def test_cached_tokens_of_every_year(usage, cached):
+    assert (
+        helpers.chat("?", client=answering(completion(usage=usage))).usage.cached_tokens == cached
+    )
+
+
+@pytest.mark.parametrize(
+    "messages", [{"role": "user", "content": "x"}, ["x"], [1]], ids=["dict", "strings", "numbers"]
+)
+def test_messages_of_the_wrong_type_are_named(messages):
+    with pytest.raises(TypeError, match="list of"):
+        helpers.chat(messages, client=answering(completion()))
+
+
+def test_no_messages_is_an_error():
+    with pytest.raises(ValueError, match="at least one"):
+        helpers.stream([], client=answering(completion()))
+
+
+def test_chat_does_not_stream():
+    with pytest.raises(TypeError, match="call helpers"):
+        helpers.chat("Hello", client=answering(completion()), stream=True)
+
+
+# stream
+
+
+def read(*pieces, headers=None):
+    stream = helpers.stream("?", client=answering(list(pieces), headers=headers))
+    return list(stream), stream.reply
+
+
+def test_a_stream_gives_pieces_and_then_the_reply():
+    raw = sse(
+        chunk("", delta={"role": "assistant"}),
+        chunk("1", p="abcdefghij"),
+        chunk(", 2,", p="ab"),
+        chunk(" 3", "stop", usage=USAGE, p="abc"),
+    )
+    pieces, reply = read(raw)
+    assert pieces == ["1", ", 2,", " 3"]
+    assert reply.text == "1, 2, 3"
+    assert (reply.finish_reason, reply.usage.completion_tokens, len(reply.raw)) == ("stop", 3, 4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_the_network_may_cut_anywhere(size):
+    raw = sse(chunk("né"), chunk("\u2028\u0085🧀"), chunk("!", "stop"))
+    pieces, _ = read(*(raw[i : i + size] for i in range(0, len(raw), size)))
+    assert pieces == ["né", "\u2028\u0085🧀", "!"], "U+2028 and U+0085 are text, no ends of lines"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw.replace(b"\n", b"\r\n"),
+        lambda raw: raw.replace(b"data: ", b"data:"),
+        lambda raw: raw.replace(b"data: {", b": a comment\nevent: x\nid: 1\ndata: {"),
+        lambda raw: raw.removesuffix(b"\n\n"),
+        lambda raw: raw.removesuffix(b"data: [DONE]\n\n"),  # the answer said that it was complete
+    ],
+    ids=["crlf", "no space", "other fields", "no blank line at the end", "no DONE after the end"],
+)
+def test_other_ways_to_write_events(change):
+    pieces, reply = read(change(sse(chunk("a"), chunk("b", "stop", usage=USAGE))))
+    assert (pieces, reply.usage.total_tokens) == (["a", "b"], 13)
+
+
+def test_one_delta_can_end_the_thought_and_begin_the_answer():
+    raw = sse(
+        chunk([thinking("12 × 12 is 14", closed=True)]),
+        chunk([thinking("4."), {"type": "text", "text": "1"}]),
+        chunk("44", "stop", usage=USAGE),
+    )
+    pieces, reply = read(raw)
+    assert "".join(pieces) == reply.text == "144"
+    assert reply.thinking == "12 × 12 is 144."
+
+
+def test_of_several_answers_a_stream_gives_the_first():
+    raw = sse(
+        chunk("a"),
+        chunk("x", index=1),
+        chunk("y", "stop", index=1),
+        chunk("b", "stop", usage=USAGE),
+    )
+    pieces, reply = read(raw)
+    assert (pieces, reply.text, len(reply.raw)) == (["a", "b"], "ab", 4)
+
+
+def test_tool_calls_in_one_chunk():
+    calls = [
+        call("f", '{"a": 1}', id="abcdefghi", index=0),
+        call("g", "{}", id="bcdefghij", index=1),
+    ]
+    _, reply = read(sse(chunk("", "tool_calls", delta={"tool_calls": calls}, usage=USAGE)))
+    assert reply.tool_calls == calls
+
+
+def test_tool_calls_in_fragments_are_joined():
+    """As a hosted model (GLM) sends them: the rest comes without an id and without a name."""
+    raw = sse(
+        chunk(delta={"tool_calls": [call("f", "", id="chatcmpl-tool-9", index=0)]}),
+        chunk(delta={"tool_calls": [call("", '{"a":', id=None, index=0)]}),
+        chunk(delta={"tool_calls": [call(None, " 1}", id="null", index=0)]}),
+        chunk(delta={"tool_calls": [call("g", "{}", id="chatcmpl-tool-8", index=1)]}),
+        chunk("", "tool_calls", usage=USAGE),
+    )
+    _, reply = read(raw)
+    assert [(c["id"], c["function"]) for c in reply.tool_calls] == [
+        ("chatcmpl-tool-9", {"name": "f", "arguments": '{"a": 1}'}),
+        ("chatcmpl-tool-8", {"name": "g", "arguments": "{}"}),
+    ]
+    assert reply.raw[0]["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == ""
+
+
+def breaking(raw):
+    yield raw
+    raise httpx.ReadError("connection reset")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [sse(chunk("Once"), chunk(" upon"), end=b"")],
+        [sse(chunk("Once"), chunk(" upon"), end=b'data: {"id":"1","cho')],
+        breaking(sse(chunk("Once"), chunk(" upon"), end=b"")),
+        [sse(chunk("Once"), chunk(" upon"), end=b"data: 7\n\n")],
+        [sse(chunk("Once"), chunk(" upon"), {"choices": [{}]})],
+    ],
+    ids=["ends early", "ends inside an event", "connection reset", "a number", "no delta"],
+)
+def test_a_cut_stream_raises_and_keeps_what_came(content):
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=SSE, content=iter(content))
+    )
+    stream = helpers.stream("?", client=httpx.Client(transport=transport))
+    pieces = []
+    with pytest.raises(helpers.StreamCut, match="after 9 characters") as error:
+        for piece in stream:
+            pieces.append(piece)
+    assert "".join(pieces) == error.value.reply.text == stream.reply.text == "Once upon"
+    assert stream.reply.finish_reason is None
+    assert isinstance(error.value, httpx.TransportError), "as httpx's own errors of this kind"
+
+
+def test_an_empty_stream_is_cut():
+    with pytest.raises(helpers.StreamCut, match="after 0 characters"):
+        read(b"")
+
+
+def test_an_error_inside_a_stream_raises_and_keeps_what_came():
+    fault = {"object": "error", "message": "Internal error", "code": "3000", "raw_status_code": 500}
+    with pytest.raises(helpers.APIError, match="Internal error") as error:
+        read(sse(chunk("Once"), fault))
+    assert (error.value.status, error.value.code, error.value.retryable) == (500, "3000", True)
+    assert error.value.reply.text == "Once"
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "says"),
+    [
+        (
+            b'{"detail":"Invalid API Key"}',
+            {"content-type": "application/json"},
+            401,
+            "Invalid API Key",
+        ),
+        (b"<title>Sign in</title>", {"content-type": "text/html"}, 200, "a web page: Sign in"),
+        (b'{"choices":[]}', {"content-type": "application/json"}, 200, "not an answer"),
+    ],
+)
+def test_an_error_instead_of_a_stream(content, headers, status, says):
+    with pytest.raises(helpers.APIError, match=says) as error:
+        list(helpers.stream("?", client=answering(content, status, headers)))
+    assert error.value.status == status
+
+
+def test_leaving_early_closes_the_connection_and_keeps_what_came():
+    closed = []
+
+    class Pieces(httpx.SyncByteStream):
+        def __iter__(self):
+            yield sse(chunk("a"), end=b"")
+            yield sse(chunk("b", "stop"))
+
+        def close(self):
+            closed.append(True)
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, stream=Pieces()))
+    with helpers.stream("?", client=httpx.Client(transport=transport)) as stream:
+        assert next(stream) == "a"
+    assert closed
+    assert (stream.reply.text, stream.reply.finish_reason) == ("a", None)
+    assert list(stream) == [], "it can be read once"
+
+
+# embed
+
+
+def rows(*vectors):
+    return {"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]}
+
+
+def test_embed_gives_an_array_in_the_order_of_the_texts():
+    seen = []
+    answer = rows([0.5, -0.25], [1.0, 2.0])
+    answer["data"].reverse()
+    vectors = helpers.embed(["a", "b"], client=answering(answer, seen=seen), output_dimension=2)
+    assert np.array_equal(vectors, [[0.5, -0.25], [1.0, 2.0]])
+    assert json.loads(seen[0].content) == {
+        "model": "mistral-embed",
+        "input": ["a", "b"],
+        "output_dimension": 2,
+    }
+    assert helpers.embed("a", client=answering(rows([1.0]))).shape == (1, 1)
+
+
+@pytest.mark.parametrize("texts", [[], [1], [None], ["a", 2]])
+def test_embed_refuses_what_is_no_text(texts):
+    with pytest.raises(ValueError, match="list of strings"):
+        helpers.embed(texts, client=answering(rows([1.0])))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        rows([1.0]),
+        rows([1.0], [1.0, 2.0]),
+        {"data": [{}, {}]},
+        {"data": None},
+        {"data": 3},
+        [],
+        "text",
+    ],
+)
+def test_embed_checks_what_came(answer):
+    with pytest.raises(helpers.APIError):
+        helpers.embed(["a", "b"], client=answering(answer))
+
+
+# the client and the key
+
+
+@pytest.mark.parametrize(
+    "ask", [helpers.chat, helpers.embed, lambda text: list(helpers.stream(text))]
+)
+def test_without_a_key_nothing_is_sent(ask, monkeypatch):
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: pytest.fail("sent"))
+    with pytest.raises(helpers.MissingKey, match="lesson 01"):
+        ask("Hello")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "headers", "auth", "sent"),
+    [
+        ("https://api.mistral.ai/v1", {}, None, "Bearer env-key"),
+        ("", {}, None, "Bearer env-key"),
+        ("https://api.eu.mistral.ai/v1", {}, None, "Bearer env-key"),
+        ("https://api.mistral.ai/v1", {"Authorization": "Bearer own"}, None, "Bearer own"),
+        ("https://api.mistral.ai/v1", {}, ("a", "b"), "Basic YTpi"),
+        ("https://gateway.example.com/v1", {}, None, None),
+        ("http://127.0.0.1:8000/v1", {}, None, None),
+    ],
+)
+def test_the_key_goes_to_mistral_only(monkeypatch, base_url, headers, auth, sent):
+    monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
+    seen = []
+    transport = httpx.MockTransport(
+        lambda r: (seen.append(r), httpx.Response(200, json=completion()))[1]
+    )
+    client = httpx.Client(base_url=base_url, headers=headers, auth=auth, transport=transport)
+    helpers.chat("Hello", client=client)
+    assert seen[0].headers.get("authorization") == sent
+    assert seen[0].url.path == "/v1/chat/completions"
+    assert not client.is_closed, "the caller's client stays open"
+
+
+def test_a_client_of_our_own_waits_long_enough(monkeypatch):
+    monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
+    seen = []
+    monkeypatch.setattr(
+        httpx.HTTPTransport,
+        "handle_request",
+        lambda _, r: (seen.append(r), httpx.Response(200, json=completion()))[1],
+    )
+    helpers.chat("Hello")
+    assert seen[0].extensions["timeout"] == {"connect": 10, "read": 60, "write": 60, "pool": 60}

@@ -1,0 +1,120 @@
+"""Every error that the API has been seen to send is read, explained and judged."""
+
+import httpx
+import pytest
+
+import helpers
+
+VALIDATION = '[{"type":"extra_forbidden","loc":["body","%s"],"msg":"Extra inputs are not permitted","input":1}]'
+HTML = '<!DOCTYPE html><html lang="en"><head><title>mistral.ai | 520: unknown error</title></head></html>'
+
+
+def error(message, kind, code, status="null"):
+    code = "null" if code is None else f'"{code}"'
+    return (
+        f'{{"object":"error","message":"{message}","type":"{kind}",'
+        f'"param":null,"code":{code},"raw_status_code":{status}}}'
+    )
+
+
+# status, body, code, words of the message, words of the hint, retryable
+SEEN = [
+    (400, error("Invalid model: mistral-tiny", "invalid_model", 1500), "1500", "mistral-tiny", "2025-03-30", 0),
+    (400, error("Invalid model: mistral-x", "invalid_model", 1500), "1500", "mistral-x", "no model of this", 0),
+    (400, error("Invalid model: codestral-2508", "invalid_model", 1500), "1500", "codestral", "is known", 0),
+    (400, error("Unexpected role 'user' after role 'tool'", "invalid_request_message_order", 3230), "3230",
+     "after role", "order is", 0),
+    (400, error("Expected last role User", "invalid_request_error", None), None, "last role", "order is", 0),
+    (400, error("Prompt contains 9 tokens, too large for model with 8 maximum context length",
+                "invalid_request_invalid_args", 3051), "3051", "too large", "shorten", 0),
+    (400, error("Too many inputs in request, split into more batches.", "invalid_request_prompt", 3210), "3210",
+     "Too many inputs", "fewer", 0),
+    (400, error("Too many tokens in batch. Max is 16384 got 17555", "invalid_request_error", None), None,
+     "16384", "fewer", 0),
+    (400, error("Logprobs are not enabled", "invalid_request_invalid_args", 3051), "3051", "Logprobs", "value", 0),
+    (401, '{"detail":"Invalid API Key"}\n', None, "Invalid API Key", "MISTRAL_API_KEY", 0),
+    (401, '{"detail":"Unauthorized"}', None, "Unauthorized", "MISTRAL_API_KEY", 0),
+    (401, '{\n  "message":"Unauthorized",\n  "request_id":"1"\n}', None, "Unauthorized", "MISTRAL_API_KEY", 0),
+    (403, error("This model is not available in your subscription tier", "tier_not_allowed", 1910), "1910",
+     "subscription tier", "plan", 0),
+    (403, '{"type":"labs_not_enabled","code":"1913"}', "1913", "labs_not_enabled", "administrator", 0),
+    (404, '{"message":"no Route matched with those values","request_id":"1"}', None, "no Route", "path", 0),
+    (404, '{"detail":"Not Found"}', None, "Not Found", "path", 0),
+    (413, "", None, "an empty answer", "512 MB", 0),
+    (422, f'{{"detail":{VALIDATION % "seed"}}}', None, "body.seed: Extra inputs", "random_seed", 0),
+    (422, f'{{"detail":{VALIDATION % "max_completion_tokens"}}}', None, "Extra", "is max_tokens", 0),
+    (422, f'{{"object":"error","message":{{"detail":{VALIDATION % "stream_options"}}},"code":null}}', None,
+     "body.stream_options", "spelling", 0),
+    (422, f'{{"object":"Error","detail":{VALIDATION % "tools"},"message":{VALIDATION % "tools"},"code":3001}}',
+     "3001", "body.tools", "spelling", 0),
+    (422, '{"detail":"Model not available for this type of fine-tuning (completion)."}', None, "fine-tuning",
+     "words above", 0),
+    (422, '{"detail":[{"type":"string_type","loc":["body","messages",0,"user","content","str"],"msg":"Input"}]}',
+     None, "body.messages.0.user.content.str: Input", "wrong type", 0),
+    (429, error("Rate limit exceeded", "rate_limited", 1300), "1300", "Rate limit", "growing pauses", 1),
+    (429, '{"message":"Requests rate limit exceeded"}', None, "Requests rate", "growing pauses", 1),
+    (429, error("Service tier capacity exceeded for this model.", "service_tier_capacity_exceeded", 3505), "3505",
+     "capacity", "busy for everybody", 1),
+    (500, error("Service unavailable.", "internal_server_error", 1000), "1000", "Service", "shorten", 1),
+    (502, "", None, "an empty answer (Bad Gateway)", "gateway", 1),
+    (503, error("Internal server error", "unreachable_backend", 1100), "1100", "Internal", "overloaded", 1),
+    (504, "", None, "an empty answer (Gateway Timeout)", "too long", 1),
+    (504, "<html><body>timeout</body></html>", None, "not an answer of the API: <html>", "too long", 1),
+    (520, HTML, None, "a web page: mistral.ai | 520: unknown error", "retry", 1),
+    (418, "[]", None, "not an answer of the API: []", "all that the API said", 0),
+    (200, HTML, None, "a web page", "proxy", 0),
+    (200, "{}", None, "not an answer of the API: {}", "proxy", 0),
+]  # fmt: skip
+
+ASK = {
+    "chat": lambda client: helpers.chat("Hello", client=client),
+    "stream": lambda client: list(helpers.stream("Hello", client=client)),
+    "embed": lambda client: helpers.embed("Hello", client=client),
+}
+
+
+def client(status, body, headers=None):
+    headers = {"content-type": "application/json"} | (headers or {})
+    answer = lambda _: httpx.Response(status, headers=headers, content=body.encode())  # noqa: E731
+    return httpx.Client(base_url="https://api.mistral.ai/v1", transport=httpx.MockTransport(answer))
+
+
+@pytest.mark.parametrize("ask", ASK)
+@pytest.mark.parametrize(
+    ("status", "body", "code", "words", "hint", "retryable"),
+    SEEN,
+    ids=[f"{number}-{row[0]}" for number, row in enumerate(SEEN)],
+)
+def test_every_error_seen(ask, status, body, code, words, hint, retryable):
+    with pytest.raises(helpers.APIError) as caught:
+        ASK[ask](client(status, body))
+    error = caught.value
+    assert (error.status, error.code, error.retryable) == (status, code, bool(retryable))
+    assert words in error.message
+    assert hint in error.hint
+    assert str(error).startswith(str(status))
+    assert error.message in str(error)
+    assert str(error).endswith(f"Hint: {error.hint}")
+    assert repr(error).startswith(f"APIError(status={status}, code={code!r}")
+
+
+def test_words_that_stand_twice_are_said_once():
+    body = f'{{"detail":{VALIDATION % "tools"},"message":{VALIDATION % "tools"}}}'
+    with pytest.raises(helpers.APIError) as caught:
+        helpers.chat("Hello", client=client(422, body))
+    assert caught.value.message == "body.tools: Extra inputs are not permitted"
+
+
+def test_a_limit_of_zero_never_clears():
+    body = error("Rate limit exceeded", "rate_limited", 1300)
+    with pytest.raises(helpers.APIError) as caught:
+        helpers.chat("Hello", client=client(429, body, {"x-ratelimit-limit-req-minute": "0"}))
+    assert caught.value.retryable is False
+    assert "another model" in caught.value.hint
+
+
+def test_it_is_an_error_of_httpx_with_its_response():
+    with pytest.raises(httpx.HTTPStatusError) as caught:
+        helpers.chat("Hello", client=client(401, "{}", {"mistral-correlation-id": "7"}))
+    assert caught.value.response.headers["mistral-correlation-id"] == "7"
+    assert caught.value.request.method == "POST"

@@ -1,0 +1,159 @@
+"""The recordings are what they say: right in form, honest about their origin, made by the script."""
+
+import datetime
+import json
+import re
+import shlex
+from pathlib import Path
+
+import nbformat
+import pytest
+from mistralai.client import models as sdk
+
+from data import record
+from data.stand_ins import api
+from helpers.recordings import Recordings, key_of
+from tests.model_ids import problem
+
+ROOT = Path(__file__).parent.parent
+PATHS = sorted((ROOT / "data" / "recordings").glob("*.json"))
+ITEMS = [
+    pytest.param(item, id=f"{path.stem}-{number}")
+    for path in PATHS
+    for number, item in enumerate(json.loads(path.read_text("utf-8"))["recordings"], 1)
+]
+FORMS = {
+    ("GET", "/v1/models"): sdk.ModelList,
+    ("POST", "/v1/chat/completions"): sdk.ChatCompletionResponse,
+    ("POST", "/v1/embeddings"): sdk.EmbeddingResponse,
+}
+
+
+def test_every_lesson_has_its_file_and_no_other():
+    lessons = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert [path.stem for path in PATHS] == lessons
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_file_loads_and_is_written_as_the_recorder_writes(path, tmp_path):
+    recordings = Recordings.load(path)
+    assert len(recordings) > 0
+    again = Recordings(tmp_path / path.name)
+    for item in recordings:
+        again.add(item)
+    assert again.path.read_text("utf-8") == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_the_sdk_accepts_it(item):
+    request, response = item["request"], item["response"]
+    place = request["method"], request["path"].split("?")[0]
+    if response["status"] != 200:
+        assert response["status"] in (400, 401, 403, 404, 422, 429, 500, 503)
+    elif "events" in response:
+        *events, last = response["events"]
+        assert last["data"] == "[DONE]" or response["cut"]
+        for event in events:
+            sdk.CompletionChunk.model_validate(event["data"])
+    else:
+        FORMS[place].model_validate(response["body"])
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_it_says_where_and_when_it_is_from(item):
+    assert item["origin"] in ("stand-in", "api.mistral.ai")
+    assert datetime.date.fromisoformat(item["recorded"]) >= datetime.date(2026, 11, 22)
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_it_keeps_only_headers_that_matter(item):
+    assert set(item["request"]) <= {"method", "path", "body", "key"}
+    assert item["request"].get("key", "other") in ("other", "none")
+    for name in item["response"]["headers"]:
+        assert re.fullmatch("content-type|retry-after|mistral-correlation-id|x-ratelimit-.*", name)
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_it_names_models_that_live(item):
+    body = item["response"].get("body")
+    if item["response"]["status"] == 400 and body.get("type") == "invalid_model":
+        name = item["request"]["body"]["model"]
+        assert name in body["message"]
+        return
+    names = [item["request"]["body"]["model"]] if item["request"]["body"] else []
+    if body and body.get("object") == "list" and item["request"]["path"] == "/v1/models":
+        names += [card["id"] for card in body["data"]]
+    assert [fault for name in names if (fault := problem(name))] == []
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_the_tokens_of_a_stand_in_are_counted(item):
+    """By the rules that match recorded traffic, and in the sum and the header that follow."""
+    response = item["response"]
+    if item["origin"] != "stand-in" or item["request"]["path"] != "/v1/chat/completions":
+        return
+    if response["status"] != 200:
+        return
+    usage, (choice,) = response["body"]["usage"], response["body"]["choices"]
+    assert usage["prompt_tokens"] == api.count_prompt(item["request"]["body"])
+    end = choice["finish_reason"] == "stop"
+    assert usage["completion_tokens"] == api.count_tokens(choice["message"]["content"]) + end
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert response["headers"]["x-ratelimit-tokens-query-cost"] == str(usage["total_tokens"])
+
+
+@pytest.mark.parametrize(
+    ("messages", "model", "recorded"),
+    [  # prompt_tokens of the real API, from public recorded traffic
+        (["Count from 1 to 3"], "mistral-small-latest", 22),
+        (["What is the capital of France?"], "mistral-small-latest", 22),
+        (["What is 12 * 12? Answer with just the number."], "mistral-small-latest", 31),
+        (["hello"], "mistral-large-latest", 4),
+    ],
+)
+def test_the_counting_agrees_with_the_real_api(messages, model, recorded):
+    body = {"model": model, "messages": [{"role": "user", "content": text} for text in messages]}
+    assert api.count_prompt(body) == recorded
+
+
+@pytest.mark.parametrize(
+    "text, completion_tokens", [("The capital of France is **Paris**.", 9), ("1, 2, 3", 8)]
+)
+def test_the_counting_of_answers_agrees_with_the_real_api(text, completion_tokens):
+    assert api.count_tokens(text) + 1 == completion_tokens
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_stand_ins_come_from_the_script(path, tmp_path, monkeypatch):
+    """Recording the stand-ins again gives the same file: none was written by hand."""
+    if any(item["origin"] != "stand-in" for item in Recordings.load(path)):
+        pytest.skip("recorded from the API")
+    monkeypatch.setattr(record, "RECORDINGS", tmp_path)
+    record.record(path.stem, api.KEY, stand_ins=True)
+    assert (tmp_path / path.name).read_text("utf-8") == path.read_text("utf-8")
+
+
+def test_a_question_without_a_written_answer_fails():
+    with pytest.raises(LookupError, match="No answer is written for turn 1, 'What\\?'"):
+        api.StandIn("02_first_call")._find([{"role": "user", "content": "What?"}])
+
+
+def test_the_models_of_the_stand_in_are_those_of_the_table():
+    from helpers.models import find_model
+
+    for model in api.models():
+        for name in (model["name"], *model["aliases"]):
+            assert problem(name) is None
+            assert find_model(name)["id"] == model["name"]
+
+
+def test_the_curl_command_asks_what_is_recorded():
+    book = nbformat.read(ROOT / "notebooks" / "02_first_call.ipynb", as_version=4)
+    source = next(cell.source for cell in book.cells if cell.id == "curl")
+    words = shlex.split(re.search(r"```bash\n(.*?)```", source, re.DOTALL)[1].replace("\\\n", " "))
+    assert words[:2] == ["curl", "https://api.mistral.ai/v1/chat/completions"]
+    assert words[2:6:2] == ["-H", "-H"]
+    assert words[3] == "Authorization: Bearer $MISTRAL_API_KEY"
+    request = {"method": "POST", "path": "/v1/chat/completions", "body": json.loads(words[7])}
+    recordings = Recordings.load(ROOT / "data" / "recordings" / "02_first_call.json")
+    assert key_of(request) in {key_of(item["request"]) for item in recordings}
