@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help lab test record stand-ins pins clean
+.PHONY: help lab test record stand-ins clients pins clean
 help:
 	@sed -n '2,3s/^# *//p' Makefile
 
@@ -27,6 +27,12 @@ record: .venv/ready
 # The same with the stand-ins of data/stand_ins instead of the API: no key, no network.
 stand-ins: .venv/ready
 	$(BIN)/python data/record.py --stand-ins
+
+# Replay under libraries that are not part of the course, in their newest versions.
+clients: .venv/ready
+	$(BIN)/uv run --isolated --no-project --with litellm --with langchain-mistralai --with llm-mistral \
+		--with 'pydantic-ai-slim[mistral]' --with 'numpy<2.4' --with pytest \
+		python -m pytest tests/other_clients.py --noconftest -o addopts= -p no:cacheprovider
 
 # Choose the newest versions that pyproject.toml admits.
 pins: .venv/ready

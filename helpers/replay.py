@@ -157,6 +157,8 @@ class Recorder:
 
 def _install(source: Replay | Recorder | None) -> None:
     """Put the source between the clients and the network, or nothing where it is None."""
+    if source is not None:  # litellm's async calls pass httpx by, unless told not to
+        os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
     for lib in _libraries():
         transport, async_transport = lib.HTTPTransport, lib.AsyncHTTPTransport
         call = transport.handle_request
