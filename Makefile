@@ -11,7 +11,7 @@ help:
 	@sed -n '2,3s/^# *//p' Makefile
 
 lab: .venv/ready
-	$(BIN)/jupyter lab --LabApp.default_url='/lab/tree/README.md?factory=Markdown%20Preview' $(LAB)
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
 
 test: .venv/ready
 	$(BIN)/ruff check .
@@ -52,5 +52,6 @@ clean:
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.txt
-	@$(BIN)/jupyter labextension disable --level=sys_prefix '@jupyterlab/apputils-extension:announcements'
+	@$(BIN)/jupyter labextension disable --level=sys_prefix \
+		'@jupyterlab/apputils-extension:announcements' > /dev/null
 	@touch $@
