@@ -22,7 +22,7 @@ NOTEBOOKS, RECORDINGS = ROOT / "notebooks", ROOT / "data" / "recordings"
 sys.path.insert(0, str(ROOT))
 
 from data.stand_ins import api  # noqa: E402
-from helpers.keys import VARIABLE, api_key  # noqa: E402
+from helpers.keys import VARIABLE, MissingKey, api_key  # noqa: E402
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -40,7 +40,10 @@ def main() -> None:
         "--stand-ins", action="store_true", help="record the stand-ins, not the API"
     )
     args = parser.parse_args()
-    key = api.KEY if args.stand_ins else api_key()
+    try:
+        key = api.KEY if args.stand_ins else api_key()
+    except MissingKey as error:
+        parser.error(f"{error} Without one, --stand-ins records the stand-ins.")
     known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     if unknown := set(args.lessons) - set(known):
         parser.error(f"no such lesson: {', '.join(sorted(unknown))}; there are {', '.join(known)}")

@@ -1,0 +1,92 @@
+"""`data/record.py` replaces a lesson's recordings and outputs together, or leaves both alone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from data import record
+from data.stand_ins import api
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def lesson(tmp_path, monkeypatch):
+    """A folder with one lesson of these cells; `helpers` is found from it, as from notebooks/."""
+
+    def make(*sources):
+        (tmp_path / "helpers.py").write_text((ROOT / "notebooks" / "helpers.py").read_text("utf-8"))
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "02_first_call.ipynb")
+        (tmp_path / "02_first_call.json").write_text('{"recordings": []}')
+        return tmp_path
+
+    monkeypatch.setattr(record, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(record, "RECORDINGS", tmp_path)
+    path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT)])
+    monkeypatch.setenv("PYTHONPATH", path)
+    return make
+
+
+START = 'import helpers\nhelpers.start("02_first_call")'
+ASK = 'print(helpers.chat("What is the best French cheese?").text[:20])'
+
+
+def outputs(folder):
+    book = nbformat.read(folder / "02_first_call.ipynb", as_version=4)
+    return [
+        (cell.execution_count, "".join(o.get("text", "") for o in cell.outputs))
+        for cell in book.cells
+    ]
+
+
+def test_outputs_are_those_of_a_replay(lesson, monkeypatch):
+    setup = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+    monkeypatch.setattr(record, "SETUP", setup + record.SETUP)
+    folder = lesson(START, ASK)
+    record.record("02_first_call", api.KEY, stand_ins=True)
+    monkeypatch.setenv("MISTRAL_RECORDINGS", str(folder))
+    record.store_outputs("02_first_call")
+    (first, line), (second, text) = outputs(folder)
+    assert (first, second) == (1, 2)
+    assert line.startswith("Replay, offline. Recorded answers: 1 stand-in written for this course")
+    assert text == "There is no single b\n"
+    assert api.KEY not in (folder / "02_first_call.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize("broken", ["1 / 0", 'helpers.chat("A question without a written answer")'])
+def test_a_lesson_that_fails_keeps_its_recordings_and_outputs(lesson, monkeypatch, broken):
+    setup = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+    monkeypatch.setattr(record, "SETUP", setup + record.SETUP)
+    folder = lesson(START, ASK, broken)
+    before = outputs(folder)
+    with pytest.raises(CellExecutionError):
+        record.record("02_first_call", api.KEY, stand_ins=True)
+    assert json.loads((folder / "02_first_call.json").read_text("utf-8")) == {"recordings": []}
+    assert outputs(folder) == before
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "02_first_call.ipynb",
+        "02_first_call.json",
+        "helpers.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "Set the environment variable MISTRAL_API_KEY"),
+        (["--stand-ins", "99_no"], "no such lesson: 99_no"),
+    ],
+)
+def test_it_says_what_is_missing(arguments, says):
+    command = [sys.executable, ROOT / "data" / "record.py", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
