@@ -45,5 +45,8 @@ def fresh(monkeypatch):
             (lib.AsyncHTTPTransport, "handle_async_request"),
         ):
             monkeypatch.setattr(transport, name, getattr(transport, name))
+    monkeypatch.setattr(
+        "helpers.replay.ENV_FILE", ROOT / "tests" / "no.env"
+    )  # not the author's own
     monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
     monkeypatch.setenv("MISTRAL_PACE", "0")

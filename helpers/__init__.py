@@ -4,11 +4,13 @@ from .client import Stream, chat, embed, stream
 from .errors import APIError, StreamCut
 from .keys import MissingKey
 from .models import models
+from .plots import STYLE, show
 from .recordings import RecordingNotFound
 from .replay import start
 from .reply import Reply, Usage
 
 __all__ = [
+    "STYLE",
     "APIError",
     "MissingKey",
     "RecordingNotFound",
@@ -19,6 +21,7 @@ __all__ = [
     "chat",
     "embed",
     "models",
+    "show",
     "start",
     "stream",
 ]

@@ -17,6 +17,7 @@ from .wire import Json
 
 STAND_IN = "stand-in"
 ABSENT = object()
+KEYS = {None: "the key of the environment", "other": "another key", "none": "no key"}
 BODY_KINDS = ("body", "events", "text", "base64")
 
 
@@ -145,11 +146,15 @@ class Recordings:
 
 
 def key_of(request: Json) -> str:
-    """Equal for requests that ask for the same: order of fields, 0 or 0.0, and stream: false or none."""
+    """Equal for requests that ask for the same.
+
+    The order of fields does not matter, nor 0 or 0.0, `"stream": false` or none, and inside messages
+    null or none. At the top null does: the API refuses a field that it doesn't know, null or not.
+    """
     body = request["body"]
-    if isinstance(body, dict) and body.get("stream") is False:
-        body = {name: value for name, value in body.items() if name != "stream"}
-    return json.dumps({**request, "body": _whole_numbers(body)}, sort_keys=True, ensure_ascii=False)
+    if isinstance(body, dict):
+        body = {n: _plain(v) for n, v in body.items() if not (n == "stream" and v is False)}
+    return json.dumps({**request, "body": body}, sort_keys=True, ensure_ascii=False)
 
 
 def differences(sent: Json, recorded: Json) -> list[str]:
@@ -159,6 +164,8 @@ def differences(sent: Json, recorded: Json) -> list[str]:
     for name in sorted({*a, *b}):
         if a.get(name, ABSENT) != b.get(name, ABSENT):
             left, right = _excerpts(a.get(name, ABSENT), b.get(name, ABSENT))
+            if name == "key":
+                left, right = KEYS[a.get(name)], KEYS[b.get(name)]
             lines.append(f"{name.removeprefix('body.')}: you sent {left}, recorded: {right}")
     return lines
 
@@ -205,14 +212,14 @@ def _fault(item: Any) -> str | None:
     return None
 
 
-def _whole_numbers(value: Any) -> Any:
-    """Write 1.0 as 1, everywhere: some clients send numbers one way, some the other."""
+def _plain(value: Any) -> Any:
+    """1.0 as 1, and objects without their nulls: clients differ in how they write these."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {name: _whole_numbers(item) for name, item in value.items()}
+        return {name: _plain(item) for name, item in value.items() if item is not None}
     return value
 
 

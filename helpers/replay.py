@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import importlib
@@ -14,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import dotenv
 
 from .keys import PLACEHOLDER, VARIABLE, api_key, hide, is_mistral
 from .recordings import STAND_IN, Recordings, short
 from .wire import Json, read_request, to_body, to_events, to_pieces
 
 MODES = ("replay", "live", "record")
-FOLDER = Path(__file__).parent.parent / "data" / "recordings"
+ROOT = Path(__file__).parent.parent
+FOLDER, ENV_FILE = ROOT / "data" / "recordings", ROOT / ".env"
 KEPT_HEADERS = (
     "content-type",
     "retry-after",
@@ -50,7 +53,8 @@ def start(lesson: str, mode: str | None = None) -> None:
     mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
     without a socket and without a key; "live" calls the API with your key; "record" does the
     same and writes what came back to that file. By default the environment variable
-    MISTRAL_MODE decides, else it is "replay".
+    MISTRAL_MODE decides, else it is "replay". For the last two, the key may stand in a file
+    `.env` at the top of the project.
 
     It works under `httpx` and `httpx2`, so under the official SDK, too, and for every client of
     this process, those made before included. Other hosts are left alone. MISTRAL_PACE=0 replays
@@ -73,9 +77,10 @@ def start(lesson: str, mode: str | None = None) -> None:
         _install(Replay(recordings, pace=_pace()))
         print(f"Replay, offline. Recorded answers: {recordings.origins()}.")
         return
-    if api_key() == PLACEHOLDER:
+    if os.environ.get(VARIABLE) == PLACEHOLDER:  # of an earlier replay in this kernel
         del os.environ[VARIABLE]
-        api_key()  # raises MissingKey
+    dotenv.load_dotenv(ENV_FILE)
+    api_key()  # raises MissingKey
     if mode == "live":
         _install(None)
         print("Live: calls go to the API with your key and are billed. Nothing is recorded.")
@@ -253,33 +258,63 @@ def _stream_type(lib: Any) -> Any:
 @functools.cache
 def _tape_type(lib: Any) -> Any:
     class Tape(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
-        """A response's stream that is listened to on its way."""
+        """A response's stream that is listened to on its way, to its end even if nobody reads on."""
 
         def __init__(
             self, stream: Any, note: Callable[[bytes], None], done: Callable[[bool], None]
         ) -> None:
             self.stream, self.note, self.done = stream, note, done
-            self.complete = self.closed = False
+            self.pieces: Any = None  # begun with the first read
+            self.complete = self.broken = self.closed = False
 
         def __iter__(self) -> Iterator[bytes]:
-            for piece in self.stream:
-                self.note(piece)
-                yield piece
-            self.complete = True
+            self.pieces = self.pieces or iter(self.stream)
+            try:
+                for piece in self.pieces:
+                    self.note(piece)
+                    yield piece
+                self.complete = True
+            except GeneratorExit:
+                raise
+            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
+                self.broken = True
+                raise
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for piece in self.stream:
-                self.note(piece)
-                yield piece
-            self.complete = True
+            self.pieces = self.pieces or aiter(self.stream)
+            try:
+                async for piece in self.pieces:
+                    self.note(piece)
+                    yield piece
+                self.complete = True
+            except GeneratorExit:
+                raise
+            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
+                self.broken = True
+                raise
 
         def close(self) -> None:
-            self.stream.close()
-            self._once()
+            try:
+                if self._left_early():
+                    with contextlib.suppress(lib.TransportError):
+                        for _ in self:
+                            pass
+            finally:
+                self.stream.close()
+                self._once()
 
         async def aclose(self) -> None:
-            await self.stream.aclose()
-            self._once()
+            try:
+                if self._left_early():
+                    with contextlib.suppress(lib.TransportError):
+                        async for _ in self:
+                            pass
+            finally:
+                await self.stream.aclose()
+                self._once()
+
+        def _left_early(self) -> bool:
+            return self.pieces is not None and not (self.complete or self.broken or self.closed)
 
         def _once(self) -> None:
             if not self.closed:

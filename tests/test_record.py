@@ -13,6 +13,7 @@ import time
 import traceback
 from typing import ClassVar
 
+import anyio
 import httpx
 import httpx2
 import nbformat
@@ -230,10 +231,48 @@ def test_a_cut_stream_is_written_down_as_cut(url, file):
     read()
 
 
-def test_a_stream_that_was_left_early_keeps_what_came(url, file):
-    helpers.start("lesson", mode="record")
+async def leave_early_async(url):
+    async with (
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}) as client,
+        client.stream("POST", f"{url}/stream", json={}) as response,
+    ):
+        async for _ in response.aiter_raw():
+            break
+
+
+def leave_early(url):
     with signed().stream("POST", f"{url}/stream", json={}) as response:
-        next(response.iter_lines())
+        next(response.iter_raw())
+
+
+@pytest.mark.parametrize("leave", [leave_early, lambda url: asyncio.run(leave_early_async(url))])
+def test_a_stream_that_was_left_early_is_written_down_to_its_end(url, file, leave):
+    """So that a replay has an answer for whoever reads on."""
+    helpers.start("lesson", mode="record")
+    leave(url)
+    response = recordings(file)[0]["response"]
+    assert [event["data"] for event in response["events"]][-1] == "[DONE]"
+    assert "cut" not in response
+
+
+async def cancel_by_asyncio(ask):
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ask(), 0.15)
+
+
+async def cancel_by_anyio(ask):
+    with anyio.move_on_after(0.15):
+        await ask()
+
+
+@pytest.mark.parametrize("cancel", [cancel_by_asyncio, cancel_by_anyio])
+def test_a_cancelled_task_keeps_what_came(url, file, cancel):
+    async def ask():
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}) as client:
+            await client.post(f"{url}/stream", json={})
+
+    helpers.start("lesson", mode="record")
+    asyncio.run(cancel(ask))
     response = recordings(file)[0]["response"]
     assert response["cut"] is True
     assert response["events"][0]["data"]["id"] == "1"

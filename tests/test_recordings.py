@@ -11,8 +11,9 @@ import pytest
 from mistralai.client import models as sdk
 
 from data import record
-from data.stand_ins import api
+from data.stand_ins import answers, api, tokens
 from helpers.recordings import Recordings, key_of
+from helpers.reply import Reply
 from tests.model_ids import problem
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,14 @@ ITEMS = [
     pytest.param(item, id=f"{path.stem}-{number}")
     for path in PATHS
     for number, item in enumerate(json.loads(path.read_text("utf-8"))["recordings"], 1)
+]
+CHATS = [
+    param
+    for param in ITEMS
+    for item in param.values
+    if item["origin"] == "stand-in"
+    and item["request"]["path"] == "/v1/chat/completions"
+    and item["response"]["status"] == 200
 ]
 FORMS = {
     ("GET", "/v1/models"): sdk.ModelList,
@@ -86,20 +95,30 @@ def test_it_names_models_that_live(item):
     assert [fault for name in names if (fault := problem(name))] == []
 
 
-@pytest.mark.parametrize("item", ITEMS)
+@pytest.mark.parametrize("item", CHATS)
 def test_the_tokens_of_a_stand_in_are_counted(item):
     """By the rules that match recorded traffic, and in the sum and the header that follow."""
-    response = item["response"]
-    if item["origin"] != "stand-in" or item["request"]["path"] != "/v1/chat/completions":
-        return
-    if response["status"] != 200:
-        return
-    usage, (choice,) = response["body"]["usage"], response["body"]["choices"]
-    assert usage["prompt_tokens"] == api.count_prompt(item["request"]["body"])
-    end = choice["finish_reason"] == "stop"
-    assert usage["completion_tokens"] == api.count_tokens(choice["message"]["content"]) + end
+    usage, replies = item_usage(item)
+    assert usage["prompt_tokens"] == tokens.count_prompt(item["request"]["body"])
+    assert usage["completion_tokens"] == sum(
+        tokens.count_completion(reply.text, reply.thinking, reply.tool_calls, reply.finish_reason)
+        for reply in replies
+    )
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
-    assert response["headers"]["x-ratelimit-tokens-query-cost"] == str(usage["total_tokens"])
+    if "body" in item["response"]:
+        cost = item["response"]["headers"]["x-ratelimit-tokens-query-cost"]
+        assert cost == str(usage["total_tokens"])
+    else:
+        assert not any("ratelimit" in name for name in item["response"]["headers"])
+
+
+def item_usage(item):
+    """The usage of a recorded answer, and a `Reply` for each of its choices."""
+    if "events" in item["response"]:
+        chunks = [event["data"] for event in item["response"]["events"][:-1]]
+        return chunks[-1]["usage"], [Reply.from_chunks(chunks)]
+    answer = item["response"]["body"]
+    return answer["usage"], [Reply.from_json({**answer, "choices": [c]}) for c in answer["choices"]]
 
 
 @pytest.mark.parametrize(
@@ -113,14 +132,14 @@ def test_the_tokens_of_a_stand_in_are_counted(item):
 )
 def test_the_counting_agrees_with_the_real_api(messages, model, recorded):
     body = {"model": model, "messages": [{"role": "user", "content": text} for text in messages]}
-    assert api.count_prompt(body) == recorded
+    assert tokens.count_prompt(body) == recorded
 
 
 @pytest.mark.parametrize(
     "text, completion_tokens", [("The capital of France is **Paris**.", 9), ("1, 2, 3", 8)]
 )
 def test_the_counting_of_answers_agrees_with_the_real_api(text, completion_tokens):
-    assert api.count_tokens(text) + 1 == completion_tokens
+    assert tokens.count_completion(text) == completion_tokens
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -135,7 +154,7 @@ def test_the_stand_ins_come_from_the_script(path, tmp_path, monkeypatch):
 
 def test_a_question_without_a_written_answer_fails():
     with pytest.raises(LookupError, match="No answer is written for turn 1, 'What\\?'"):
-        api.StandIn("02_first_call")._find([{"role": "user", "content": "What?"}])
+        answers.find([], {"messages": [{"role": "user", "content": "What?"}]})
 
 
 def test_the_models_of_the_stand_in_are_those_of_the_table():

@@ -14,6 +14,7 @@ from mistralai.client import Mistral
 
 import helpers
 from helpers import replay
+from helpers.keys import api_key
 
 URL = "https://api.mistral.ai/v1/chat/completions"
 CHEESE = {
@@ -222,6 +223,14 @@ def test_order_and_number_format_do_not_matter(recorded, sent):
     assert httpx.post(URL, json=sent).status_code == 200
 
 
+def test_null_matters_at_the_top_only(recorded):
+    answer = {"role": "assistant", "content": "Comté."}
+    recorded(item({"messages": [answer]}, {"body": ANSWER}))
+    assert httpx.post(URL, json={"messages": [{**answer, "tool_calls": None}]}).status_code == 200
+    with pytest.raises(helpers.RecordingNotFound, match="seed: you sent null, recorded: none"):
+        httpx.post(URL, json={"messages": [answer], "seed": None})
+
+
 def test_query_order_does_not_matter(recorded):
     recorded(item(None, {"body": {}}, method="GET", path="/v1/files?page=0&page_size=5"))
     url = "https://api.mistral.ai/v1/files"
@@ -239,6 +248,13 @@ def test_a_recorded_refusal_answers_any_wrong_key_and_no_right_one(recorded, mon
         wrong = {"Authorization": f"Bearer {key}"}
         assert httpx.post(URL, json=CHEESE, headers=wrong).status_code == 401
     assert httpx.post(URL, json=CHEESE).status_code == 200, "none recorded for no key at all"
+
+
+def test_a_miss_names_a_key_in_words(recorded):
+    recorded(item(CHEESE, {"status": 401, "body": {}}, key="other"))
+    with pytest.raises(helpers.RecordingNotFound) as error:
+        helpers.chat("Which cheese?")
+    assert "key: you sent the key of the environment, recorded: another key" in str(error.value)
 
 
 def test_multipart_is_matched_by_its_parts(recorded, tmp_path):
@@ -414,6 +430,18 @@ def test_the_mode_comes_from_the_environment(recorded, monkeypatch, capsys):
     monkeypatch.setenv("MISTRAL_API_KEY", "mine")
     helpers.start("lesson")
     assert "Live" in capsys.readouterr().out
+
+
+def test_live_finds_the_key_in_the_env_file(recorded, monkeypatch, tmp_path):
+    monkeypatch.setattr(replay, "ENV_FILE", tmp_path / ".env")
+    (tmp_path / ".env").write_text("MISTRAL_API_KEY=from-the-file\n")
+    recorded(item(CHEESE, {"body": ANSWER}))
+    assert api_key() == "no-key-needed-for-replay"
+    helpers.start("lesson", mode="live")
+    assert api_key() == "from-the-file"
+    monkeypatch.setenv("MISTRAL_API_KEY", "from-the-environment")
+    helpers.start("lesson", mode="live")
+    assert api_key() == "from-the-environment"
 
 
 @pytest.mark.parametrize("mode", ["live", "record"])

@@ -2,24 +2,31 @@
 
 The course was written without access to the API. Until somebody with a key runs `make record`, its
 recordings come from here: the words from the lesson's .toml file, the form from recorded traffic of
-2026-08, the token counts from Mistral's own tokenizer by the rules in `count_prompt`. Its recordings say
-"stand-in". It stands where the network would, below the recorder: see `install`.
+2026-08, the token counts from Mistral's own tokenizer (`tokens.py`). The pace of streams is invented. Its
+recordings say "stand-in". It stands where the network would, below the recorder: see `install`.
 """
 
 from __future__ import annotations
 
+import collections
 import datetime
 import functools
 import hashlib
+import itertools
 import json
+import random
 import tomllib
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import httpx2
 
+from helpers import replay
 from helpers.wire import read_request
+
+from . import answers, tokens
 
 HERE = Path(__file__).parent
 KEY = "stand-in-key-" + "x" * 19
@@ -42,16 +49,36 @@ CHAT_FIELDS = {
 REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE = 100, 100_000  # as on a paid account's small model, 2026-08
 
 
+FIRST_PIECE, PER_TOKEN = 0.4, 0.025  # seconds; invented, no recorded traffic holds any times
+PADDING = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
 class Refused(Exception):
     """An error that the API would answer with: status and body."""
 
     def __init__(self, status: int, body: dict) -> None:
         self.status, self.body = status, body
 
+    @classmethod
+    def because(cls, kind: str, code: str, message: str) -> Refused:
+        """A 400 in the API's usual form."""
+        body = {"object": "error", "message": message, "type": kind, "param": None, "code": code}
+        return cls(400, {**body, "raw_status_code": 400})
+
+
+class Clock:
+    """The recorder's clock here: streams set it, so that a recording has exact times at once."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
 
 def install(lesson: str) -> None:
     """Let every httpx and httpx2 client of this process reach the stand-in instead of the network."""
     api = StandIn(lesson)
+    replay.clock = api.clock
     for lib in (httpx, httpx2):
 
         def handle(transport, request, lib=lib):
@@ -73,11 +100,14 @@ class StandIn:
         script = tomllib.loads((HERE / f"{lesson}.toml").read_text("utf-8"))
         self.written: datetime.date = script["written"]
         self.chats = script.get("chat", [])
+        self.clock = Clock()
+        self.calls: collections.Counter[str] = collections.Counter()
 
     def respond(self, lib, request):
         """The `lib` response to a request of `lib`, with the date of writing in its extensions."""
         asked = read_request(request)
         seed = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        self.calls[seed] += 1
         headers = {"content-type": "application/json", "mistral-correlation-id": self._uuid7(seed)}
         try:
             if request.headers.get("authorization") != f"Bearer {KEY}":
@@ -86,11 +116,11 @@ class StandIn:
             headers |= more
         except Refused as refused:
             status, body = refused.status, refused.body
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        pieces = body if isinstance(body, list) else [(0.0, compact(body))]
         return lib.Response(
             status,
             headers=headers,
-            stream=lib.ByteStream(content),
+            stream=_stream_type(lib)(self.clock, pieces),
             request=request,
             extensions={"stand_in": self.written.isoformat()},
         )
@@ -137,51 +167,48 @@ class StandIn:
                 cards.append(card)
         return cards
 
-    def _chat(self, body: dict, seed: str) -> tuple[dict, dict]:
-        if unknown := sorted(body.keys() - CHAT_FIELDS):
-            rules = [
-                {
-                    "type": "extra_forbidden",
-                    "loc": ["body", name],
-                    "msg": "Extra inputs are not permitted",
-                    "input": body[name],
-                }
-                for name in unknown
-            ]
-            raise Refused(422, {"detail": rules})
-        check_model(body["model"])
-        text, finish = cut(self._find(body["messages"]), body.get("max_tokens"))
-        prompt = count_prompt(body)
-        completion = count_tokens(text) + (finish == "stop")  # a finished answer ends with a token
+    def _chat(self, body: dict, seed: str) -> tuple[dict | list, dict]:
+        check_fields(body)
+        check_order(body["messages"])
+        model = find_model(body["model"])
+        # Each call draws anew, but `random_seed` always draws the same.
+        rng = random.Random(str(body.get("random_seed", f"{seed} {self.calls[seed]}")))
+        entry = answers.find(self.chats, body)
+        choices = [
+            answers.choose(entry, body, model.get("temperature", 0), rng)
+            for _ in range(body.get("n") or 1)
+        ]
+        prompt = tokens.count_prompt(body)
+        completion = sum(choice.completion_tokens for choice in choices)
+        usage = {
+            "prompt_tokens": prompt,
+            "total_tokens": prompt + completion,
+            "completion_tokens": completion,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "service_tier": "standard",
+        }
+        head = {"id": seed[:32], "created": self._time(), "model": body["model"]}
+        if body.get("stream"):
+            events = list(stream(head, choices[0], usage, random.Random(seed)))
+            return events, {"content-type": "text/event-stream; charset=utf-8"}
         answer = {
-            "id": seed[:32],
-            "created": self._time(),
-            "model": body["model"],
-            "usage": {
-                "prompt_tokens": prompt,
-                "total_tokens": prompt + completion,
-                "completion_tokens": completion,
-                "prompt_tokens_details": {"cached_tokens": 0},
-                "service_tier": "standard",
-            },
+            **head,
+            "usage": usage,
             "object": "chat.completion",
             "choices": [
                 {
-                    "index": 0,
-                    "finish_reason": finish,
-                    "message": {"role": "assistant", "tool_calls": None, "content": text},
+                    "index": index,
+                    "finish_reason": choice.finish,
+                    "message": {
+                        "role": "assistant",
+                        "tool_calls": choice.calls or None,
+                        "content": content(choice),
+                    },
                 }
+                for index, choice in enumerate(choices)
             ],
         }
         return answer, limits(prompt + completion)
-
-    def _find(self, messages: list[dict]) -> str:
-        """The written answer to the last user message; a missing one is a fault of the lesson."""
-        asked = [m["content"] for m in messages if m["role"] == "user"]
-        for entry in self.chats:
-            if entry["ask"] == asked[-1] and entry.get("turn", len(asked)) == len(asked):
-                return entry["answer"].strip()
-        raise LookupError(f"No answer is written for turn {len(asked)}, {asked[-1]!r}.")
 
     def _time(self) -> int:
         noon = datetime.time(12, tzinfo=datetime.UTC)
@@ -195,19 +222,112 @@ class StandIn:
         return str(uuid.UUID(int=number))
 
 
-def check_model(name: str) -> None:
-    if name not in {n for model in models() for n in (model["name"], *model["aliases"])}:
-        raise Refused(
-            400,
-            {
-                "object": "error",
-                "message": f"Invalid model: {name}",
-                "type": "invalid_model",
-                "param": None,
-                "code": "1500",
-                "raw_status_code": 400,
-            },
+def check_fields(body: dict) -> None:
+    rules = [
+        {
+            "type": "extra_forbidden",
+            "loc": ["body", name],
+            "msg": "Extra inputs are not permitted",
+            "input": body[name],
+        }
+        for name in body
+        if name not in CHAT_FIELDS
+    ]
+    if rules:
+        raise Refused(422, {"detail": rules})
+
+
+def check_order(messages: list[dict]) -> None:
+    """The two rules that the API was recorded or reported to insist on."""
+    for before, after in itertools.pairwise(message["role"] for message in messages):
+        if (before, after) in {("assistant", "system"), ("tool", "user"), ("tool", "system")}:
+            raise Refused.because(
+                "invalid_request_message_order",
+                "3230",
+                f"Unexpected role '{after}' after role '{before}'",
+            )
+    if messages[-1]["role"] == "assistant" and not messages[-1].get("prefix"):
+        raise Refused.because(
+            "invalid_request_message_order",
+            "3230",
+            "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
         )
+
+
+def find_model(name: str) -> dict:
+    for model in models():
+        if name in (model["name"], *model["aliases"]):
+            return model
+    raise Refused.because("invalid_model", "1500", f"Invalid model: {name}")
+
+
+def content(choice: answers.Answer) -> str | list[dict]:
+    """The `content` of a whole answer: a list where there is thinking, else a string."""
+    if not choice.thinking:
+        return choice.text
+    return [thought(choice.thinking, closed=True), {"type": "text", "text": choice.text}]
+
+
+def thought(text: str, **more) -> dict:
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
+
+
+def stream(
+    head: dict, choice: answers.Answer, usage: dict, rng: random.Random
+) -> Iterator[tuple[float, bytes]]:
+    """The events of a stream: (seconds since the request, bytes), as the API sends them.
+
+    The first has the role and no text, all later ones the padding `p`, the last the usage together with
+    the end of the text. The piece between thinking and answer holds both.
+    """
+    sizes = iter(lambda: rng.randint(1, 4), None)
+    deltas: list[dict] = [{"content": piece} for piece in tokens.pieces(choice.text, sizes)]
+    if choice.thinking:
+        *thoughts, last = tokens.pieces(choice.thinking, sizes)
+        answer = deltas.pop(0)["content"]
+        switch = [thought(last, closed=True), {"type": "text", "text": answer}]
+        deltas = (
+            [{"content": [thought(piece)]} for piece in thoughts] + [{"content": switch}] + deltas
+        )
+    if choice.calls:
+        deltas = [{"content": "", "tool_calls": choice.calls}]
+    at, head = FIRST_PIECE, {"id": head["id"], "object": "chat.completion.chunk", **head}
+    deltas.insert(0, {"role": "assistant", "content": ""})
+    for number, delta in enumerate(deltas):
+        final = number == len(deltas) - 1
+        finish = choice.finish if final else None
+        chunk = {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        if final:
+            chunk["usage"] = usage
+        if number:
+            chunk["p"] = PADDING[: rng.randint(1, len(PADDING))]
+            at += PER_TOKEN * rng.uniform(1, 4)
+        yield round(at, 3), b"data: " + compact(chunk) + b"\n\n"
+    yield round(at, 3), b"data: [DONE]\n\n"
+
+
+@functools.cache
+def _stream_type(lib):
+    class Stream(lib.SyncByteStream, lib.AsyncByteStream):
+        """Bytes that set the clock to their second."""
+
+        def __init__(self, clock: Clock, pieces: list[tuple[float, bytes]]) -> None:
+            self.clock, self.began, self.pieces = clock, clock.now, pieces
+
+        def __iter__(self):
+            for at, piece in self.pieces:
+                self.clock.now = self.began + at
+                yield piece
+
+        async def __aiter__(self):
+            for piece in self:
+                yield piece
+
+    return Stream
+
+
+def compact(value) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def limits(cost: int) -> dict[str, str]:
@@ -224,41 +344,3 @@ def limits(cost: int) -> dict[str, str]:
 @functools.cache
 def models() -> list[dict]:
     return tomllib.loads((HERE / "models.toml").read_text("utf-8"))["model"]
-
-
-@functools.cache
-def tokenizer():
-    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
-
-    return MistralTokenizer.v3(is_tekken=True).instruct_tokenizer.tokenizer
-
-
-def tokens(text: str) -> list[int]:
-    return tokenizer().encode(text, bos=False, eos=False)
-
-
-def count_tokens(text: str) -> int:
-    return len(tokens(text))
-
-
-def cut(text: str, max_tokens: int | None) -> tuple[str, str]:
-    """(text, finish_reason): the first `max_tokens` tokens of it, really counted."""
-    kept = tokens(text)
-    if max_tokens is None or len(kept) < max_tokens:
-        return text, "stop"
-    return tokenizer().decode(kept[:max_tokens]), "length"
-
-
-def count_prompt(body: dict) -> int:
-    """The tokens of a chat request's messages as the API counts them.
-
-    One to begin with, the tokens of each text, two marks around each system or user message and one
-    after each assistant message; Small 4 adds twelve for its settings, but not with a JSON
-    response_format. Exact in 13 of 13 recorded calls of Small 4, 11 of 11 of Large 3 (2026-06 to 2026-08).
-    """
-    kind = (body.get("response_format") or {}).get("type", "text")
-    settings = 12 if body["model"].startswith("mistral-small") and kind == "text" else 0
-    marks = {"system": 2, "user": 2, "assistant": 1}
-    return (
-        1 + settings + sum(count_tokens(m["content"]) + marks[m["role"]] for m in body["messages"])
-    )
