@@ -91,6 +91,7 @@ def run(book: nbformat.NotebookNode, **environment: str) -> None:
             timeout=300,
             kernel_name="python3",
             record_timing=False,
+            coalesce_streams=True,  # one output for all pieces of a stream
             resources={"metadata": {"path": str(NOTEBOOKS)}},
         )
         client.execute()

@@ -141,6 +141,30 @@ def test_it_ends_as_a_lesson(path):
 
 
 @each
+def test_its_pictures_are_readable_by_everybody(path):
+    """Each comes with an alternative text, the same in words below it, and its numbers as a table."""
+    for cell in code(read(path)):
+        data = [output.get("data", {}) for output in cell.outputs]
+        pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        for picture in pictures:
+            words = picture.metadata["image/png"]["alt"]
+            assert len(words) > 80 and re.search(r"\d", words), "type, axes, finding and numbers"
+            assert any(words in part.get("text/markdown", "") for part in data)
+            assert any("<table" in part.get("text/html", "") for part in data)
+            assert len(pictures) == 1
+        if pictures:
+            assert "helpers.show(" in cell.source
+            assert "title" in cell.source, "a title says what there is to see"
+
+
+@each
+def test_its_pictures_have_the_style_of_the_course(path):
+    book = read(path)
+    if any("helpers.show(" in cell.source for cell in code(book)):
+        assert "plt.style.use(helpers.STYLE)" in "\n".join(cell.source for cell in code(book))
+
+
+@each
 def test_it_has_cells_to_copy(path):
     assert sum("snippet" in tags(cell) for cell in code(read(path))) >= 3
 

@@ -278,10 +278,11 @@ def stream(
     """The events of a stream: (seconds since the request, bytes), as the API sends them.
 
     The first has the role and no text, all later ones the padding `p`, the last the usage together with
-    the end of the text. The piece between thinking and answer holds both.
+    the end of the text. The piece between thinking and answer holds both, the answer's first token in it.
     """
     sizes = iter(lambda: rng.randint(1, 4), None)
-    deltas: list[dict] = [{"content": piece} for piece in tokens.pieces(choice.text, sizes)]
+    text_sizes = itertools.chain([1], sizes) if choice.thinking else sizes
+    deltas: list[dict] = [{"content": piece} for piece in tokens.pieces(choice.text, text_sizes)]
     if choice.thinking:
         *thoughts, last = tokens.pieces(choice.thinking, sizes)
         answer = deltas.pop(0)["content"]
