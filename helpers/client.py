@@ -24,6 +24,9 @@ EMBED_MODEL = "mistral-embed"
 # Answers take seconds, not milliseconds: of 854 recorded ones a tenth took over 2.4 s, one 50 s.
 TIMEOUT = httpx.Timeout(60, connect=10)
 
+MOST_TEXTS, MOST_CHARACTERS = 128, 16_000
+
+Vectors = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Messages = str | Sequence[Mapping[str, Any]]
 
 
@@ -139,24 +142,46 @@ def embed(
     model: str = EMBED_MODEL,
     client: httpx.Client | None = None,
     **params: Any,
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+) -> Vectors:
     """Turn texts into vectors: an array of shape (number of texts, dimensions), in their order.
 
     `mistral-embed` gives 1024 dimensions of unit length; `codestral-embed` 1536, not of unit
-    length. All texts go in one request. Errors as for `chat`.
+    length. Many texts go in several requests, each below the API's limits. Errors as for `chat`.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
-    if not texts or not all(isinstance(text, str) for text in texts):
-        raise ValueError("embed needs a string or a list of strings, and at least one.")
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise ValueError("embed needs a text or a list of texts, at least one and none empty.")
     with _session(client) as session:
-        body = {"model": model, "input": texts, **params}
-        response = session.post(_url(session, "embeddings"), json=body, auth=_auth(session))
+        parts = [_embed(session, model, batch, params) for batch in batches(texts)]
+    return np.concatenate(parts)
+
+
+def batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in lists that one embeddings request takes.
+
+    The API refused 257 texts (recorded 2026-08) and more than 16,384 tokens (reported since 2024).
+    A token of European languages has two characters or more, so half of that is on the safe side.
+    """
+    batch: list[str] = []
+    for text in texts:
+        if batch and (
+            len(batch) == MOST_TEXTS or sum(map(len, batch)) + len(text) > MOST_CHARACTERS
+        ):
+            yield batch
+            batch = []
+        batch.append(text)
+    yield batch
+
+
+def _embed(session: httpx.Client, model: str, texts: list[str], params: Json) -> Vectors:
+    body = {"model": model, "input": texts, **params}
+    response = session.post(_url(session, "embeddings"), json=body, auth=_auth(session))
     try:
         rows = sorted(read_json(response, "data")["data"], key=lambda row: row["index"])
         vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
     except (KeyError, TypeError, ValueError):
         raise APIError(response) from None
-    if len(vectors) != len(texts):
+    if vectors.ndim != 2 or len(vectors) != len(texts):
         raise APIError(response, {"message": f"{len(vectors)} vectors for {len(texts)} texts"})
     return vectors
 

@@ -349,9 +349,29 @@ def test_embed_gives_an_array_in_the_order_of_the_texts():
     assert helpers.embed("a", client=answering(rows([1.0]))).shape == (1, 1)
 
 
-@pytest.mark.parametrize("texts", [[], [1], [None], ["a", 2]])
+def test_embed_sends_many_texts_in_batches():
+    seen = []
+
+    def answer(request):
+        texts = json.loads(request.content)["input"]
+        seen.append(len(texts))
+        return httpx.Response(200, json=rows(*([float(text.split()[0])] for text in texts)))
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    vectors = helpers.embed([str(number) for number in range(300)], client=client)
+    assert seen == [128, 128, 44]
+    assert vectors[:, 0].tolist() == list(range(300))
+    seen.clear()
+    helpers.embed([f"{number} " + "x" * 6000 for number in range(5)], client=client)
+    assert seen == [2, 2, 1], "and by length"
+    seen.clear()
+    helpers.embed(["1 " + "x" * 40_000, "2"], client=client)
+    assert seen == [1, 1], "a text that is too long goes alone: the API says what is wrong with it"
+
+
+@pytest.mark.parametrize("texts", [[], [1], [None], ["a", 2], "", ["a", ""]])
 def test_embed_refuses_what_is_no_text(texts):
-    with pytest.raises(ValueError, match="list of strings"):
+    with pytest.raises(ValueError, match="list of texts"):
         helpers.embed(texts, client=answering(rows([1.0])))
 
 

@@ -7,13 +7,15 @@ import shlex
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from mistralai.client import models as sdk
 
 from data import record
-from data.stand_ins import answers, api, tokens
+from data.stand_ins import answers, api, tokens, vectors
 from helpers.recordings import Recordings, key_of
 from helpers.reply import Reply
+from helpers.wire import unpack
 from tests.model_ids import problem
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +31,14 @@ CHATS = [
     for item in param.values
     if item["origin"] == "stand-in"
     and item["request"]["path"] == "/v1/chat/completions"
+    and item["response"]["status"] == 200
+]
+EMBEDDINGS = [
+    param
+    for param in ITEMS
+    for item in param.values
+    if item["origin"] == "stand-in"
+    and item["request"]["path"] == "/v1/embeddings"
     and item["response"]["status"] == 200
 ]
 FORMS = {
@@ -65,7 +75,7 @@ def test_the_sdk_accepts_it(item):
         for event in events:
             sdk.CompletionChunk.model_validate(event["data"])
     else:
-        FORMS[place].model_validate(response["body"])
+        FORMS[place].model_validate(unpack(response["body"]))
 
 
 @pytest.mark.parametrize("item", ITEMS)
@@ -119,6 +129,33 @@ def item_usage(item):
         return chunks[-1]["usage"], [Reply.from_chunks(chunks)]
     answer = item["response"]["body"]
     return answer["usage"], [Reply.from_json({**answer, "choices": [c]}) for c in answer["choices"]]
+
+
+@pytest.mark.parametrize("item", EMBEDDINGS)
+def test_stand_in_vectors_are_like_those_of_the_api(item):
+    """1024 values that are exactly float16, of unit length to 4e-4; tokens counted, no other usage."""
+    answer = unpack(item["response"]["body"])
+    texts = item["request"]["body"]["input"]
+    texts = [texts] if isinstance(texts, str) else texts
+    vectors = np.array([row["embedding"] for row in answer["data"]])
+    assert vectors.shape == (len(texts), 1024)
+    assert np.array_equal(vectors.astype(np.float16), vectors)
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 4e-4
+    assert [row["index"] for row in answer["data"]] == list(range(len(texts)))
+    usage = answer["usage"]
+    assert usage["prompt_tokens"] == usage["total_tokens"] == tokens.count_embedding(texts)
+    assert item["response"]["headers"]["x-ratelimit-tokens-query-cost"] == str(
+        usage["total_tokens"]
+    )
+
+
+def test_the_map_to_1024_dimensions_keeps_every_angle():
+    turn = vectors.turn()
+    assert turn.shape == (1024, 384)
+    assert np.array_equal(turn.T @ turn, np.eye(384))
+    (text,) = {"Simmer the soup on low heat for an hour."}
+    exact, stored = turn @ vectors.narrow(text), np.array(vectors.vector(text))
+    assert np.abs(exact - stored).max() < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ import httpx2
 from helpers import replay
 from helpers.wire import read_request
 
-from . import answers, tokens
+from . import answers, tokens, vectors
 
 HERE = Path(__file__).parent
 KEY = "stand-in-key-" + "x" * 19
@@ -135,6 +135,8 @@ class StandIn:
                 return cards[0], {}
             case "POST", ["v1", "chat", "completions"]:
                 return self._chat(asked["body"], seed)
+            case "POST", ["v1", "embeddings"]:
+                return self._embed(asked["body"], seed)
         no_route = {"message": "no Route matched with those values", "request_id": seed[:32]}
         raise Refused(404, no_route)
 
@@ -209,6 +211,42 @@ class StandIn:
             ],
         }
         return answer, limits(prompt + completion)
+
+    def _embed(self, body: dict, seed: str) -> tuple[dict, dict]:
+        find_model(body["model"])
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        used = tokens.count_embedding(texts)
+        for what, amount, most in (
+            ("inputs in request", len(texts), 256),
+            ("tokens overall", used, 16_384),
+        ):
+            if amount > most:
+                said = f"Too many {what}, split into more batches."
+                raise Refused.because("invalid_request_prompt", "3210", said)
+        empty = ("prompt_audio_seconds", "request_count", "prompt_tokens_details")
+        usage = {
+            "prompt_tokens": used,
+            "total_tokens": used,
+            "completion_tokens": 0,
+            **dict.fromkeys(
+                (*empty, "completion_tokens_details", "service_tier", "prompt_token_details")
+            ),
+        }
+        answer = {
+            "id": seed[:32],
+            "object": "list",
+            "data": [
+                {"object": "embedding", "embedding": vectors.vector(text), "index": index}
+                for index, text in enumerate(texts)
+            ],
+            "model": body["model"],
+            "usage": usage,
+        }
+        return answer, {
+            "x-ratelimit-tokens-query-cost": str(used),
+            "x-ratelimit-limit-req-minute": "360",
+            "x-ratelimit-remaining-req-minute": "359",
+        }
 
     def _time(self) -> int:
         noon = datetime.time(12, tzinfo=datetime.UTC)

@@ -55,6 +55,14 @@ def count_completion(
     return total
 
 
+def count_embedding(texts: list[str]) -> int:
+    """The `prompt_tokens` of an embeddings request to mistral-embed.
+
+    It has an older tokenizer of 32,000 tokens, and adds two marks to each text: exact for 6 of 6 texts.
+    """
+    return sum(len(old_tokenizer().encode(text, bos=False, eos=False)) + 2 for text in texts)
+
+
 def cut(text: str, max_tokens: int | None) -> tuple[str, str]:
     """(text, finish_reason): the first `max_tokens` tokens of it, really counted."""
     kept = encode(text)
@@ -85,6 +93,13 @@ def encode(text: str) -> list[int]:
 
 def decode(ids: list[int]) -> str:
     return tokenizer().decode(ids)
+
+
+@functools.cache
+def old_tokenizer():
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
+    return MistralTokenizer.v1().instruct_tokenizer.tokenizer
 
 
 @functools.cache

