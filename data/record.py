@@ -22,7 +22,7 @@ NOTEBOOKS, RECORDINGS = ROOT / "notebooks", ROOT / "data" / "recordings"
 sys.path.insert(0, str(ROOT))
 
 from data.stand_ins import api  # noqa: E402
-from helpers.keys import VARIABLE, MissingKey, api_key  # noqa: E402
+from helpers.keys import VARIABLE, MissingKey, api_key, find_key  # noqa: E402
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -41,6 +41,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
+        if not args.stand_ins:
+            find_key(ROOT / ".env")
         key = api.KEY if args.stand_ins else api_key()
     except MissingKey as error:
         parser.error(f"{error} Without one, --stand-ins records the stand-ins.")
@@ -49,13 +51,25 @@ def main() -> None:
         parser.error(f"no such lesson: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     for lesson in args.lessons or known:
         print(lesson, "...", end=" ", flush=True)
-        count = record(lesson, key, args.stand_ins)
+        size = renew(lesson, key, args.stand_ins)
+        print(f"{size:,} bytes of recordings", flush=True)
+
+
+def renew(lesson: str, key: str, stand_ins: bool) -> int:
+    """Record a lesson and store its outputs; if either fails, both stay as they were."""
+    path = RECORDINGS / f"{lesson}.json"
+    old = path.read_bytes() if path.exists() else None
+    try:
+        record(lesson, key, stand_ins)
         store_outputs(lesson)
-        print(f"{count:,} bytes of recordings", flush=True)
+    except BaseException:
+        path.unlink(missing_ok=True) if old is None else path.write_bytes(old)
+        raise
+    return path.stat().st_size
 
 
-def record(lesson: str, key: str, stand_ins: bool) -> int:
-    """Run a notebook in record mode; on success its recordings replace the old ones.
+def record(lesson: str, key: str, stand_ins: bool) -> None:
+    """Run a notebook in record mode; its recordings then replace the old ones.
 
     Cells tagged "replay-only" are left out: they ask for what is not recorded.
     """
@@ -64,17 +78,23 @@ def record(lesson: str, key: str, stand_ins: bool) -> int:
     if stand_ins:
         book.cells.insert(0, nbformat.v4.new_code_cell(SETUP.format(lesson=lesson)))
     with tempfile.TemporaryDirectory(dir=RECORDINGS) as folder:
-        run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=folder, **{VARIABLE: key})
         recorded = Path(folder) / f"{lesson}.json"
+        recorded.write_text('{"recordings": []}')  # for a lesson that asks for nothing
+        run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=folder, **{VARIABLE: key})
         recorded.replace(RECORDINGS / recorded.name)
-    return (RECORDINGS / f"{lesson}.json").stat().st_size
 
 
 def store_outputs(lesson: str) -> None:
     """Run a notebook on its recordings and keep the outputs, in the order 1..n."""
     path = NOTEBOOKS / f"{lesson}.ipynb"
     book = nbformat.read(path, as_version=4)
-    run(book, MISTRAL_MODE="replay", MISTRAL_PACE="0", **{VARIABLE: ""})
+    run(
+        book,
+        MISTRAL_MODE="replay",
+        MISTRAL_PACE="0",
+        MISTRAL_RECORDINGS=str(RECORDINGS),
+        **{VARIABLE: ""},
+    )
     book.metadata.clear()
     book.metadata.update(METADATA)
     nbformat.write(book, path)

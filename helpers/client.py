@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 
 from .errors import APIError, StreamCut, read_json
-from .keys import VARIABLE, api_key, is_mistral
+from .keys import VARIABLE, api_key, hide, is_mistral
 from .reply import Json, Reply, first_choices, split_content
 from .sse import events
 
@@ -24,6 +24,8 @@ EMBED_MODEL = "mistral-embed"
 # Answers take seconds, not milliseconds: of 854 recorded ones a tenth took over 2.4 s, one 50 s.
 TIMEOUT = httpx.Timeout(60, connect=10)
 
+# What ends a stream in the middle, by httpx's names.
+CUTS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout, httpx.DecodingError)
 MOST_TEXTS, MOST_CHARACTERS = 128, 16_000
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -79,12 +81,12 @@ class Stream(Iterator[str]):
     last piece. Leave early with `close()` or a `with` block, and the connection is closed.
 
     Raises `APIError` when the API refuses or reports an error midway, and `StreamCut` when the
-    answer ends too early; both carry what had come in their `.reply`.
+    answer ends too early; what had come is in their `.reply`.
     """
 
     def __init__(self, body: Json, client: httpx.Client | None = None) -> None:
         self._chunks: list[Json] = []
-        self._pieces = self._run(body, client)
+        self._pieces = _read_stream(body, client, self._chunks)
 
     def __next__(self) -> str:
         return next(self._pieces)
@@ -104,37 +106,46 @@ class Stream(Iterator[str]):
         """All that has come so far; `finish_reason` is None until the answer is complete."""
         return Reply.from_chunks(self._chunks)
 
-    def _run(self, body: Json, client: httpx.Client | None) -> Generator[str, None, None]:
-        with _session(client) as session:
-            url, auth = _url(session, "chat/completions"), _auth(session)
-            with session.stream("POST", url, json=body, auth=auth) as response:
-                kind = response.headers.get("content-type", "text/event-stream")
-                if not response.is_success or "text/event-stream" not in kind:
-                    response.read()
-                    raise APIError(response)
-                try:
-                    for data in events(response.iter_bytes()):
-                        if data == "[DONE]":
-                            return
-                        yield from self._read(data, response)
-                except StreamCut:
-                    raise
-                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout) as error:
-                    reason = type(error).__name__
-                    raise StreamCut(self.reply, reason, response.request) from error
-                if self.reply.finish_reason is None:
-                    raise StreamCut(self.reply, "no [DONE] at its end", response.request)
 
-    def _read(self, data: str, response: httpx.Response) -> Iterator[str]:
-        try:
-            chunk = json.loads(data)
-            if chunk.get("object") == "error":
-                raise APIError(response, chunk, self.reply)
-            texts = [split_content(c["delta"].get("content"))[0] for c in first_choices(chunk)]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise StreamCut(self.reply, f"unreadable: {data[:80]!r}", response.request) from None
-        self._chunks.append(chunk)
-        yield from filter(None, texts)
+def _read_stream(
+    body: Json, client: httpx.Client | None, chunks: list[Json]
+) -> Generator[str, None, None]:
+    """The pieces of text; all chunks go into `chunks`, for the reply."""
+    with _session(client) as session:
+        url, auth = _url(session, "chat/completions"), _auth(session)
+        with session.stream("POST", url, json=body, auth=auth) as response:
+            kind = response.headers.get("content-type", "text/event-stream")
+            if not response.is_success or "text/event-stream" not in kind:
+                response.read()
+                raise APIError(response)
+            try:
+                for data in events(response.iter_bytes()):
+                    if data == "[DONE]":
+                        break
+                    yield from _read_event(data, response, chunks)
+            except StreamCut:
+                raise
+            except CUTS as error:
+                reply = Reply.from_chunks(chunks)
+                raise StreamCut(reply, type(error).__name__, response.request) from error
+            reply = Reply.from_chunks(chunks)
+            if reply.finish_reason is None:
+                raise StreamCut(reply, "it has no finish_reason", response.request)
+
+
+def _read_event(data: str, response: httpx.Response, chunks: list[Json]) -> Iterator[str]:
+    try:
+        chunk = json.loads(data)
+        if "choices" not in chunk:  # no chunk, so an error that came midway
+            raise APIError(response, chunk, Reply.from_chunks(chunks))
+        Reply.from_chunks([chunk])  # raises for a chunk of the wrong form
+    except (ValueError, KeyError, TypeError, AttributeError):
+        reason = f"unreadable: {hide(data)[:80]!r}"
+        raise StreamCut(Reply.from_chunks(chunks), reason, response.request) from None
+    chunks.append(chunk)
+    for choice in first_choices(chunk):
+        if text := split_content(choice["delta"].get("content"))[0]:
+            yield text
 
 
 def embed(
@@ -151,6 +162,8 @@ def embed(
     texts = [texts] if isinstance(texts, str) else list(texts)
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise ValueError("embed needs a text or a list of texts, at least one and none empty.")
+    if params.get("encoding_format", "float") != "float":
+        raise ValueError("embed reads vectors as floats: leave encoding_format out.")
     with _session(client) as session:
         parts = [_embed(session, model, batch, params) for batch in batches(texts)]
     return np.concatenate(parts)
@@ -189,11 +202,12 @@ def _embed(session: httpx.Client, model: str, texts: list[str], params: Json) ->
 def _chat_body(messages: Messages, model: str, params: Json) -> Json:
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
+    messages = messages if isinstance(messages, Mapping) else list(messages)
     if isinstance(messages, Mapping) or not all(isinstance(m, Mapping) for m in messages):
         raise TypeError("messages is a string or a list of {'role': …, 'content': …} dicts.")
     if not messages:
         raise ValueError("messages is empty: the API needs at least one.")
-    return {"model": model, "messages": list(messages), **params}
+    return {"model": model, "messages": messages, **params}
 
 
 @contextlib.contextmanager
@@ -219,8 +233,9 @@ def _url(client: httpx.Client, path: str) -> str:
 
 def _auth(client: httpx.Client) -> Any:
     """The key goes to Mistral's hosts only; a client's own header or auth wins over it."""
-    host = client.base_url.host or httpx.URL(API).host
-    if "authorization" in client.headers or client.auth or not is_mistral(host):
+    url = client.base_url if client.base_url.host else httpx.URL(API)
+    safe = url.scheme == "https" and is_mistral(url.host)
+    if "authorization" in client.headers or client.auth or not safe:
         return httpx.USE_CLIENT_DEFAULT
     if VARIABLE not in os.environ:
         return httpx.USE_CLIENT_DEFAULT  # the transport may sign requests; if not, a 401 says so

@@ -99,9 +99,12 @@ class APIError(httpx.HTTPStatusError):
     ) -> None:
         body = _json(response) if body is None else body
         fields = body if isinstance(body, dict) else {}
-        in_stream = fields.get("raw_status_code") if response.is_success else None
         code = fields.get("code")
-        self.status: int = in_stream or response.status_code
+        self.status: int = response.status_code
+        if response.is_success and reply is not None:  # inside a stream, which began with a 200
+            named = fields.get("raw_status_code")
+            self.status = named if type(named) is int else 500
+        self._body = body
         self.code: str | None = None if code is None else str(code)
         self.kind: str | None = fields.get("type")
         self.message: str = hide(_words(fields) or _no_words(response, body))
@@ -116,6 +119,9 @@ class APIError(httpx.HTTPStatusError):
 
     def __repr__(self) -> str:
         return f"APIError(status={self.status}, code={self.code!r}, message={self.message!r})"
+
+    def __reduce__(self) -> Any:  # an exception that can't be pickled breaks a pool of processes
+        return type(self), (self.response, self._body, self.reply)
 
     def _hint(self) -> str:
         if self._no_quota:
@@ -143,6 +149,9 @@ class StreamCut(httpx.RemoteProtocolError):
         self.reply = reply
         self.reason = reason
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.reply, self.reason, self._request)
+
 
 def _json(response: httpx.Response) -> Any:
     try:
@@ -154,7 +163,7 @@ def _json(response: httpx.Response) -> Any:
 def _words(body: dict[str, Any]) -> str:
     """All that the body says in words; `message` and `detail` may be a string, object or list."""
     found = dict.fromkeys(  # each only once: some bodies say the same thing in both places
-        words for key in ("message", "detail") for words in _flat(body.get(key))
+        words for key in ("message", "detail", "error") for words in _flat(body.get(key))
     )
     return "; ".join(found)
 
@@ -165,7 +174,8 @@ def _flat(value: Any) -> list[str]:
     if isinstance(value, list):
         return [words for item in value for words in _flat(item)]
     if isinstance(value, dict) and "msg" in value:  # one rule that the request broke
-        where = ".".join(str(step) for step in value.get("loc") or [])
+        place = value.get("loc") or []
+        where = ".".join(map(str, place)) if isinstance(place, list) else str(place)
         return [f"{where}: {value['msg']}" if where else str(value["msg"])]
     if isinstance(value, dict):
         return [words for key in ("message", "detail") for words in _flat(value.get(key))]

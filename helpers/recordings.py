@@ -18,6 +18,12 @@ from .wire import Json
 STAND_IN = "stand-in"
 ABSENT = object()
 KEYS = {None: "the key of the environment", "other": "another key", "none": "no key"}
+PASSING = {  # what differs between two equal answers, by the `object` that they say they are
+    "chat.completion": ("id", "created"),
+    "chat.completion.chunk": ("id", "created", "p"),
+    "list": ("id",),
+    "model": ("created",),
+}
 BODY_KINDS = ("body", "events", "text", "base64")
 
 
@@ -36,9 +42,10 @@ class Recordings:
     def __init__(self, path: Path, items: list[Json] | None = None) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._answers: dict[str, list[Json]] = collections.defaultdict(list)
+        self._answers: dict[str, list[Json]] = {}
         for item in items or []:
-            self._answers[key_of(item["request"])].append(item)
+            self._answers.setdefault(key_of(item["request"]), []).append(item)
+        self._texts: dict[int, str] = {}
         self._turn: collections.Counter[str] = collections.Counter()
         self._fresh: set[str] = set()  # requests that were recorded anew since the file was read
 
@@ -87,6 +94,15 @@ class Recordings:
         response: Json = items[turn % len(items)]["response"]
         return response
 
+    def begin(self) -> None:
+        """From now on, the first new answer to a request replaces its old ones.
+
+        Raises OSError where the file can't be written: before anything is asked, and billed.
+        """
+        self._fresh.clear()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=self.path.parent).close()
+
     def add(self, item: Json) -> None:
         """Put in a new recording and write the file.
 
@@ -94,11 +110,11 @@ class Recordings:
         """
         key = key_of(item["request"])
         with self._lock:
-            if key not in self._fresh:
-                self._fresh.add(key)
-                self._answers.pop(key, None)
-            self._answers[key].append(item)
-            self._save()
+            old = self._answers[key] if key in self._fresh else []
+            answers = {**self._answers, key: [*old, item]}
+            self._save(answers)
+            self._answers = answers
+            self._fresh.add(key)
 
     def origins(self) -> str:
         """How many recordings came from where and when, in words."""
@@ -114,16 +130,26 @@ class Recordings:
                 words.append(f"{count} from {origin} ({date})")
         return "; ".join(words) or "none"
 
-    def _save(self) -> None:
+    def _save(self, answers: dict[str, list[Json]]) -> None:
         """Write all or nothing: a crash leaves the file as it was."""
-        items = [item for items in self._answers.values() for item in _collapsed(items)]
-        text = pretty({"lesson": self.path.stem, "recordings": items}) + "\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        items = [item for same in answers.values() for item in _collapsed(same)]
+        rows = ",\n".join("  " + self._text(item) for item in items)
+        text = f'{{\n "lesson": {json.dumps(self.path.stem)},\n "recordings": [\n{rows}\n ]\n}}\n'
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}-")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, self.path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.chmod(name, 0o644)
+            os.replace(name, self.path)
+        except BaseException:
+            os.unlink(name)
+            raise
+
+    def _text(self, item: Json) -> str:
+        """An item as it stands in the file, made once: vectors take their time."""
+        if id(item) not in self._texts:
+            self._texts[id(item)] = pretty(item, 2)
+        return self._texts[id(item)]
 
     def _miss(self, request: Json) -> str:
         asked = f"{request['method']} {request['path']}"
@@ -140,7 +166,8 @@ class Recordings:
     def _nearest(self, request: Json) -> Json | None:
         def likeness(other: Json) -> tuple[bool, float]:
             same_place = (other["method"], other["path"]) == (request["method"], request["path"])
-            return same_place, difflib.SequenceMatcher(None, key_of(other), key_of(request)).ratio()
+            texts = key_of(other)[:2000], key_of(request)[:2000]  # enough, and never slow
+            return same_place, difflib.SequenceMatcher(None, *texts).ratio()
 
         return max((item["request"] for item in self), key=likeness, default=None)
 
@@ -154,6 +181,8 @@ def key_of(request: Json) -> str:
     body = request["body"]
     if isinstance(body, dict):
         body = {n: _plain(v) for n, v in body.items() if not (n == "stream" and v is False)}
+    else:
+        body = _plain(body)
     return json.dumps({**request, "body": body}, sort_keys=True, ensure_ascii=False)
 
 
@@ -229,17 +258,20 @@ def _collapsed(items: list[Json]) -> list[Json]:
 
 
 def _said(response: Json) -> str:
-    """A response without what changes at each call: ids, creation times, padding, headers, pace."""
+    """A response without what changes at each call: its id and time, padding, headers, pace."""
 
     def steady(value: Any) -> Any:
         if isinstance(value, list):
             return [steady(item) for item in value]
         if isinstance(value, dict):
-            return {k: steady(v) for k, v in value.items() if k not in ("id", "created", "p", "at")}
+            passing = PASSING.get(str(value.get("object")), ())
+            return {name: steady(item) for name, item in value.items() if name not in passing}
         return value
 
-    told = {name: value for name, value in response.items() if name != "headers"}
-    return json.dumps(steady(told), sort_keys=True)
+    told = {name: steady(value) for name, value in response.items() if name != "headers"}
+    if "events" in told:
+        told["events"] = [{**event, "at": 0} for event in told["events"]]
+    return json.dumps(told, sort_keys=True)
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

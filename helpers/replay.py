@@ -7,7 +7,6 @@ import datetime
 import functools
 import importlib
 import importlib.util
-import json
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import dotenv
 
-from .keys import PLACEHOLDER, VARIABLE, api_key, hide, is_mistral
+from .keys import PLACEHOLDER, VARIABLE, find_key, hide_all, is_mistral
 from .recordings import STAND_IN, Recordings, short
 from .wire import Json, read_request, to_body, to_events, to_pieces
 
@@ -43,7 +41,9 @@ ACCOUNT_FIELDS = {
     ),
     *("email", "api_key"),
 }
+DRAIN = 60  # seconds for which a recorder reads on in a stream that somebody has left
 clock = time.monotonic
+_recordings: Recordings | None = None  # of the record mode
 
 
 def start(lesson: str, mode: str | None = None) -> None:
@@ -52,7 +52,8 @@ def start(lesson: str, mode: str | None = None) -> None:
     lesson: the notebook's name without its ending, such as "02_first_call".
     mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
     without a socket and without a key; "live" calls the API with your key; "record" does the
-    same and writes what came back to that file. By default the environment variable
+    same and writes what came back to that file; it reads streams to their end, also those that you
+    leave early. By default the environment variable
     MISTRAL_MODE decides, else it is "replay". For the last two, the key may stand in a file
     `.env` at the top of the project.
 
@@ -65,7 +66,7 @@ def start(lesson: str, mode: str | None = None) -> None:
     """
     mode = mode or os.environ.get("MISTRAL_MODE") or "replay"
     if mode not in MODES:
-        raise ValueError(f"MISTRAL_MODE is {mode!r}; it can be {', '.join(MODES)}.")
+        raise ValueError(f"The mode (MISTRAL_MODE) is {mode!r}; it can be {', '.join(MODES)}.")
     if not lesson or Path(lesson).name != lesson:
         raise ValueError(f"{lesson!r} is not the name of a lesson, such as '02_first_call'.")
     path = Path(os.environ.get("MISTRAL_RECORDINGS") or FOLDER) / f"{lesson}.json"
@@ -73,20 +74,25 @@ def start(lesson: str, mode: str | None = None) -> None:
     if mode == "replay":
         if not os.environ.get(VARIABLE, "").strip():
             os.environ[VARIABLE] = PLACEHOLDER
+        _install(
+            Replay(Recordings(path))
+        )  # should the next line fail, nothing goes out all the same
         recordings = Recordings.load(path)
         _install(Replay(recordings, pace=_pace()))
         print(f"Replay, offline. Recorded answers: {recordings.origins()}.")
         return
-    if os.environ.get(VARIABLE) == PLACEHOLDER:  # of an earlier replay in this kernel
-        del os.environ[VARIABLE]
-    dotenv.load_dotenv(ENV_FILE)
-    api_key()  # raises MissingKey
+    find_key(ENV_FILE)
     if mode == "live":
         _install(None)
         print("Live: calls go to the API with your key and are billed. Nothing is recorded.")
         return
-    recordings = Recordings.load(path) if path.exists() else Recordings(path)
-    _install(Recorder(recordings))
+    global _recordings
+    if (
+        _recordings is None or _recordings.path != path
+    ):  # else a stream of before may still add to it
+        _recordings = Recordings.load(path) if path.exists() else Recordings(path)
+    _recordings.begin()
+    _install(Recorder(_recordings))
     print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
 
 
@@ -143,7 +149,8 @@ class Recorder:
         elif complete:
             content = b"".join(piece for _, piece in pieces)
             headers = {"content-encoding": response.headers.get("content-encoding", "identity")}
-            said = to_body(lib.Response(200, headers=headers, content=content).content)
+            body = lib.Response(200, headers=headers, content=content).content
+            said = to_body(body, response.headers.get("content-type", "application/json"))
         else:
             return  # half of a body is no answer
         item = {
@@ -156,14 +163,15 @@ class Recorder:
                 **_without_account(said),
             },
         }
-        text = hide(json.dumps(item), request.headers.get("authorization", ""))
-        self.recordings.add(json.loads(text))
+        self.recordings.add(hide_all(item, request.headers.get("authorization", "")))
 
 
 def _install(source: Replay | Recorder | None) -> None:
     """Put the source between the clients and the network, or nothing where it is None."""
     if source is not None:  # litellm's async calls pass httpx by, unless told not to
         os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
+    else:
+        os.environ.pop("DISABLE_AIOHTTP_TRANSPORT", None)
     for lib in _libraries():
         transport, async_transport = lib.HTTPTransport, lib.AsyncHTTPTransport
         call = transport.handle_request
@@ -297,8 +305,10 @@ def _tape_type(lib: Any) -> Any:
             try:
                 if self._left_early():
                     with contextlib.suppress(lib.TransportError):
+                        until = clock() + DRAIN
                         for _ in self:
-                            pass
+                            if clock() > until:
+                                break
             finally:
                 self.stream.close()
                 self._once()
@@ -307,8 +317,10 @@ def _tape_type(lib: Any) -> Any:
             try:
                 if self._left_early():
                     with contextlib.suppress(lib.TransportError):
+                        until = clock() + DRAIN
                         async for _ in self:
-                            pass
+                            if clock() > until:
+                                break
             finally:
                 await self.stream.aclose()
                 self._once()
@@ -325,9 +337,9 @@ def _tape_type(lib: Any) -> Any:
 
 
 def _pace() -> float:
-    pace = os.environ.get("MISTRAL_PACE", "1")
+    pace = os.environ.get("MISTRAL_PACE") or "1"
     try:
-        return max(0.0, float(pace))
+        return min(max(0.0, float(pace)), 100.0)
     except ValueError:
         raise ValueError(
             f"MISTRAL_PACE is {pace!r}; it is a number: 1 as recorded, 0 at once."

@@ -23,10 +23,14 @@ def events(pieces: Iterable[bytes]) -> Iterator[str]:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+    rest: list[bytes] = []  # of a line whose end has not come
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            yield line.removesuffix(b"\r")
-    if rest:
-        yield rest
+        head, *lines = piece.split(b"\n")
+        rest.append(head)
+        if lines:
+            *whole, last = [b"".join(rest), *lines]
+            for line in whole:
+                yield line.removesuffix(b"\r")
+            rest = [last]
+    if last := b"".join(rest):
+        yield last

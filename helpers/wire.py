@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import email.parser
-import email.policy
+import email
 import hashlib
 import json
 import os
@@ -35,12 +34,15 @@ def read_request(request: Any) -> Json:
     return found
 
 
-def to_body(content: bytes) -> Json:
+def to_body(content: bytes, content_type: str) -> Json:
     """How a whole body stands in the file: JSON, else text, else base64."""
-    try:
-        return {"body": pack(json.loads(content))}
-    except ValueError:
-        pass
+    if "json" in content_type:
+        try:
+            value = json.loads(content)
+            _compact(value).encode()  # half of an escaped emoji can be read, but not written
+            return {"body": pack(value)}
+        except ValueError:
+            pass
     try:
         return {"text": content.decode("utf-8")}
     except UnicodeDecodeError:
@@ -64,9 +66,13 @@ def _to_event(at: float, block: bytes) -> Json:
     if data == "[DONE]":
         return {"at": round(at, 3), "data": data}
     try:
-        return {"at": round(at, 3), "data": json.loads(data)}
-    except ValueError:  # not one line of JSON: kept as it came, with its end
-        return {"at": round(at, 3), "raw": text + "\n\n"}
+        value = json.loads(data)
+        _compact(value).encode()
+        if isinstance(value, dict):
+            return {"at": round(at, 3), "data": value}
+    except ValueError:
+        pass
+    return {"at": round(at, 3), "raw": text + "\n\n"}  # as it came, with its end
 
 
 def to_pieces(recorded: Json) -> Iterator[tuple[float, bytes]]:
@@ -95,20 +101,23 @@ def _read_body(content_type: str, content: bytes) -> Any:
         return None
     if "json" in content_type:
         try:
-            return json.loads(content)
+            value = json.loads(content)
+            _compact(value).encode()
+            return value
         except ValueError:
             pass
-    if content_type.startswith("multipart/form-data"):
-        head = f"Content-Type: {content_type}\r\n\r\n".encode()
-        form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + content)
-        return {"form": [_read_part(part) for part in form.iter_parts()]}
+    boundary = email.message_from_string(f"Content-Type: {content_type}\n\n").get_boundary()
+    if content_type.startswith("multipart/form-data") and boundary:
+        parts = content.split(b"--" + boundary.encode())[1:-1]
+        return {"form": [_read_part(part) for part in parts]}
     return _digest(content)
 
 
-def _read_part(part: Any) -> Json:
-    name = part.get_param("name", header="content-disposition")
-    content = part.get_payload(decode=True)
-    if (filename := part.get_filename()) is None:
+def _read_part(part: bytes) -> Json:
+    head, _, content = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
+    fields = email.message_from_bytes(head)
+    name = fields.get_param("name", header="content-disposition")
+    if (filename := fields.get_filename()) is None:
         return {"name": name, "value": content.decode("utf-8", errors="replace")}
     return {"name": name, "filename": filename, **_digest(content)}
 

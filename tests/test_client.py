@@ -1,6 +1,8 @@
 """chat, stream and embed read every shape that the API has been recorded to send."""
 
+import copy
 import json
+import pickle
 
 import httpx
 import numpy as np
@@ -145,6 +147,19 @@ def test_messages_of_the_wrong_type_are_named(messages):
         helpers.chat(messages, client=answering(completion()))
 
 
+def test_messages_may_come_from_a_generator():
+    seen = []
+    helpers.chat(
+        (m for m in [{"role": "user", "content": "x"}]), client=answering(completion(), seen=seen)
+    )
+    assert json.loads(seen[0].content)["messages"] == [{"role": "user", "content": "x"}]
+
+
+def test_embed_reads_floats_only():
+    with pytest.raises(ValueError, match="encoding_format"):
+        helpers.embed("a", client=answering({"data": []}), encoding_format="base64")
+
+
 def test_no_messages_is_an_error():
     with pytest.raises(ValueError, match="at least one"):
         helpers.stream([], client=answering(completion()))
@@ -275,6 +290,69 @@ def test_a_cut_stream_raises_and_keeps_what_came(content):
     assert "".join(pieces) == error.value.reply.text == stream.reply.text == "Once upon"
     assert stream.reply.finish_reason is None
     assert isinstance(error.value, httpx.TransportError), "as httpx's own errors of this kind"
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"error": {"message": "boom"}}, "boom"),
+        ({"object": "error", "message": "boom", "raw_status_code": "500"}, "boom"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_what_is_no_chunk_never_passes_for_an_answer(fault, says):
+    with pytest.raises(helpers.APIError, match=says) as error:
+        read(sse(chunk("Once"), fault))
+    assert (error.value.status, error.value.reply.text) == (500, "Once")
+
+
+def test_done_without_an_end_is_a_cut():
+    with pytest.raises(helpers.StreamCut, match="no finish_reason"):
+        read(sse(chunk("Once")))
+
+
+@pytest.mark.parametrize(
+    "bad", [chunk(5), chunk("a", usage=5), chunk("a", delta={"tool_calls": [5]})]
+)
+def test_chunks_of_the_wrong_form_are_a_cut(bad):
+    with pytest.raises(helpers.StreamCut, match="unreadable"):
+        read(sse(chunk("Once"), bad))
+
+
+@pytest.mark.parametrize("way", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy])
+def test_errors_can_be_pickled_and_copied(way):
+    cases = [
+        lambda: helpers.chat("?", client=answering({"message": "wait", "code": "1300"}, 429)),
+        lambda: helpers.chat("?", client=answering(b"<title>busy</title>", 502)),
+        lambda: read(sse(chunk("Once"), {"object": "error", "message": "boom"})),
+        lambda: read(sse(chunk("Once"), end=b"")),
+    ]
+    for case in cases:
+        with pytest.raises(httpx.HTTPError) as error:
+            case()
+        again = way(error.value)
+        assert str(again) == str(error.value) and type(again) is type(error.value)
+        assert again.reply == error.value.reply
+
+
+def test_an_abandoned_stream_is_closed_at_once():
+    closed = []
+
+    class Pieces(httpx.SyncByteStream):
+        def __iter__(self):
+            yield sse(chunk("a"), end=b"")
+            yield sse(chunk("b", "stop"))
+
+        def close(self):
+            closed.append(True)
+
+    def first():
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, stream=Pieces()))
+        for piece in helpers.stream("?", client=httpx.Client(transport=transport)):
+            return piece
+
+    assert first() == "a"
+    assert closed, "without waiting for the garbage collector"
 
 
 def test_an_empty_stream_is_cut():
@@ -414,6 +492,7 @@ def test_without_a_key_nothing_is_sent(ask, monkeypatch):
         ("https://api.mistral.ai/v1", {}, ("a", "b"), "Basic YTpi"),
         ("https://gateway.example.com/v1", {}, None, None),
         ("http://127.0.0.1:8000/v1", {}, None, None),
+        ("http://api.mistral.ai/v1", {}, None, None),  # not encrypted
     ],
 )
 def test_the_key_goes_to_mistral_only(monkeypatch, base_url, headers, auth, sent):
@@ -438,4 +517,5 @@ def test_a_client_of_our_own_waits_long_enough(monkeypatch):
         lambda _, r: (seen.append(r), httpx.Response(200, json=completion()))[1],
     )
     helpers.chat("Hello")
+    assert str(seen[0].url) == "https://api.mistral.ai/v1/chat/completions"
     assert seen[0].extensions["timeout"] == {"connect": 10, "read": 60, "write": 60, "pool": 60}

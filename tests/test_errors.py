@@ -61,6 +61,7 @@ SEEN = [
     (504, "", None, "an empty answer (Gateway Timeout)", "too long", 1),
     (504, "<html><body>timeout</body></html>", None, "not an answer of the API: <html>", "too long", 1),
     (520, HTML, None, "a web page: mistral.ai | 520: unknown error", "retry", 1),
+    (422, '{"detail":[{"msg":"odd","loc":"body"},{"msg":"odder","loc":5}]}', None, "5: odder", "wrong", 0),
     (418, "[]", None, "not an answer of the API: []", "all that the API said", 0),
     (200, HTML, None, "a web page", "proxy", 0),
     (200, "{}", None, "not an answer of the API: {}", "proxy", 0),

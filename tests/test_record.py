@@ -40,14 +40,22 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     counts: ClassVar[dict] = {}
 
+    def handle(self):
+        with contextlib.suppress(ConnectionError):  # a client that leaves early
+            super().handle()
+
+    def answer_completions(self, body):
+        self.send(500, JSON, b"{}")
+
+    answer_embeddings = answer_completions
+
     def do_GET(self):
         self.do_POST()
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         name = self.path.split("?")[0].rpartition("/")[2]
-        with contextlib.suppress(BrokenPipeError):  # a client that leaves early
-            getattr(self, f"answer_{name}")(body)
+        getattr(self, f"answer_{name}")(body)
 
     def send(self, status, headers, content):
         self.begin(status, headers | {"content-length": str(len(content))})
@@ -296,12 +304,58 @@ def test_the_same_answer_is_kept_once(url, file, monkeypatch):
     helpers.start("lesson", mode="record")
     for number in (1, 2, 3):  # ids and times differ at each call of the real API
         answer = json.dumps(
-            {"id": str(number), "created": number, "data": [{"created": number}]}
+            {"object": "chat.completion", "id": str(number), "created": number}
         ).encode()
         say = lambda self, body, answer=answer: self.send(200, JSON, answer)  # noqa: E731
         monkeypatch.setattr(Upstream, "answer_json", say)
         signed().post(f"{url}/json", json={})
     assert len(recordings(file)) == 1
+
+
+def test_different_objects_are_different_answers(url, file, monkeypatch):
+    helpers.start("lesson", mode="record")
+    for number in (1, 2):
+        answer = json.dumps({"object": "file", "id": f"file-{number}"}).encode()
+        monkeypatch.setattr(Upstream, "answer_json", lambda s, body, a=answer: s.send(200, JSON, a))
+        signed().post(f"{url}/json", json={})
+    assert [item["response"]["body"]["id"] for item in recordings(file)] == ["file-1", "file-2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [(b'{"text":"\\ud83d"}', JSON), (b"1.10", {"content-type": "text/plain"})],
+    ids=["half an emoji", "a number as text"],
+)
+def test_what_is_no_plain_json_is_kept_as_text(url, file, monkeypatch, content, headers):
+    monkeypatch.setattr(Upstream, "answer_json", lambda s, body: s.send(200, headers, content))
+    helpers.start("lesson", mode="record")
+    signed().get(f"{url}/json")
+    signed().get(f"{url}/echo")
+    assert len(recordings(file)) == 2
+    helpers.start("lesson", mode="replay")
+    assert signed().get(f"{url}/json").content == content
+
+
+def test_a_stream_of_an_earlier_start_overwrites_nothing(url, file):
+    helpers.start("lesson", mode="record")
+    with signed().stream("POST", f"{url}/stream", json={}) as response:
+        next(response.iter_raw())
+        helpers.start("lesson", mode="record")  # the first cell, run again
+        signed().get(f"{url}/echo")
+    assert {item["request"]["path"] for item in recordings(file)} == {"/v1/echo", "/v1/stream"}
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_asked(url, monkeypatch):
+    monkeypatch.setenv("MISTRAL_RECORDINGS", "/proc/nowhere")
+    with pytest.raises(OSError):
+        helpers.start("lesson", mode="record")
+
+
+def test_an_upload_of_any_kind_is_written_down(url, file):
+    helpers.start("lesson", mode="record")
+    signed().post(f"{url}/bytes", files={"file": ("mail.eml", b"Subject: x\r\n\r\nHello")})
+    (part,) = recordings(file)[0]["request"]["body"]["form"]
+    assert (part["name"], part["filename"], part["bytes"]) == ("file", "mail.eml", 19)
 
 
 def test_recording_again_replaces_only_what_was_asked_again(url, file):
@@ -314,20 +368,24 @@ def test_recording_again_replaces_only_what_was_asked_again(url, file):
     file.write_text(json.dumps({"recordings": [old | {"request": r} for r in requests]}), "utf-8")
     helpers.start("lesson", mode="record")
     signed().get(f"{url}/echo")
-    assert {item["request"]["path"]: item["origin"] for item in recordings(file)} == {
-        "/v1/echo": "127.0.0.1",
-        "/v1/other": "stand-in",
-    }
+    assert sorted((item["request"]["path"], item["origin"]) for item in recordings(file)) == [
+        ("/v1/echo", "127.0.0.1"),
+        ("/v1/other", "stand-in"),
+    ]
 
 
 def test_a_crash_while_writing_leaves_the_old_file(url, file, monkeypatch):
     helpers.start("lesson", mode="record")
     signed().post(f"{url}/echo", json={})
     before = file.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        signed().post(f"{url}/json", json={"more": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            signed().post(f"{url}/json", json={"more": 1})
     assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == ["lesson.json"], "and nothing beside it"
+    signed().get(f"{url}/models")
+    assert len(recordings(file)) == 2, "the next answer is kept as ever"
 
 
 def test_a_broken_file_is_not_overwritten(url, file):
@@ -346,6 +404,7 @@ def test_files_hold_no_key_no_cookie_no_account(url, file):
     client.get(f"{url}/echo")  # an answer that repeats the key, and names the account
     client.get(f"{url}/models")
     client.post(f"{url}/echo", json={"messages": [{"role": "user", "content": f"my key is {KEY}"}]})
+    client.get(f"{url}/json", params={"key": KEY})
     other = "AnotherKey9876543210"
     httpx.get(f"{url}/echo", headers={"Authorization": f"Bearer {other}"})
     text = file.read_text("utf-8")
@@ -410,6 +469,15 @@ def test_tracebacks_and_reprs_hold_no_key(url, file, monkeypatch):
     assert count == 16
 
 
+def test_a_server_that_repeats_the_key_is_not_quoted(monkeypatch):
+    monkeypatch.setenv("MISTRAL_API_KEY", KEY)
+    said = f"data: Authorization: Bearer {KEY}\n\n".encode()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, content=said))
+    with pytest.raises(helpers.StreamCut, match="unreadable") as caught:
+        list(helpers.stream("Hello", client=httpx.Client(transport=transport)))
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+
+
 @pytest.mark.parametrize("key", [KEY + " and more", KEY + "\n\nx", KEY + "é"])
 def test_a_malformed_key_is_not_shown(url, monkeypatch, key):
     monkeypatch.setenv("MISTRAL_API_KEY", key)
@@ -418,22 +486,14 @@ def test_a_malformed_key_is_not_shown(url, monkeypatch, key):
     assert KEY not in everything(caught.value)
 
 
-def test_a_key_with_a_line_end_works_and_is_not_shown(url, monkeypatch):
+def test_a_key_with_a_line_end_works(monkeypatch):
     monkeypatch.setenv("MISTRAL_API_KEY", KEY + "\n")  # as from $(cat key.txt) on some systems
-    monkeypatch.setattr("helpers.client.API", url)
-    monkeypatch.setattr("helpers.client.is_mistral", lambda host: True)
     seen = []
-    monkeypatch.setattr(
-        Upstream,
-        "answer_completions",
-        lambda self, body: (
-            seen.append(self.headers["authorization"]),
-            self.send(500, JSON, b"{}"),
-        ),
-        raising=False,
+    transport = httpx.MockTransport(
+        lambda r: (seen.append(r.headers["authorization"]), httpx.Response(500))[1]
     )
     with pytest.raises(helpers.APIError):
-        helpers.chat("Hello")
+        helpers.chat("Hello", client=httpx.Client(transport=transport))
     assert seen == [f"Bearer {KEY}"]
 
 

@@ -50,9 +50,7 @@ def test_outputs_are_those_of_a_replay(lesson, monkeypatch):
     setup = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
     monkeypatch.setattr(record, "SETUP", setup + record.SETUP)
     folder = lesson(START, ASK)
-    record.record("02_first_call", api.KEY, stand_ins=True)
-    monkeypatch.setenv("MISTRAL_RECORDINGS", str(folder))
-    record.store_outputs("02_first_call")
+    record.renew("02_first_call", api.KEY, stand_ins=True)
     (first, line), (second, text) = outputs(folder)
     assert (first, second) == (1, 2)
     assert line.startswith("Replay, offline. Recorded answers: 1 stand-in written for this course")
@@ -60,14 +58,21 @@ def test_outputs_are_those_of_a_replay(lesson, monkeypatch):
     assert api.KEY not in (folder / "02_first_call.json").read_text("utf-8")
 
 
-@pytest.mark.parametrize("broken", ["1 / 0", 'helpers.chat("A question without a written answer")'])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'helpers.chat("A question without a written answer")',
+        'import os\n1 / (os.environ["MISTRAL_MODE"] == "record")',
+    ],
+)
 def test_a_lesson_that_fails_keeps_its_recordings_and_outputs(lesson, monkeypatch, broken):
+    """Whether it fails while it is recorded, or when it runs on its recordings."""
     setup = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
     monkeypatch.setattr(record, "SETUP", setup + record.SETUP)
     folder = lesson(START, ASK, broken)
     before = outputs(folder)
     with pytest.raises(CellExecutionError):
-        record.record("02_first_call", api.KEY, stand_ins=True)
+        record.renew("02_first_call", api.KEY, stand_ins=True)
     assert json.loads((folder / "02_first_call.json").read_text("utf-8")) == {"recordings": []}
     assert outputs(folder) == before
     assert sorted(path.name for path in folder.iterdir()) == [

@@ -498,6 +498,33 @@ def test_a_lesson_is_a_name(lesson):
         helpers.start(lesson)
 
 
+def test_after_a_failed_start_nothing_goes_out():
+    with pytest.raises(FileNotFoundError):
+        helpers.start("99_nothing")
+    with pytest.raises(helpers.RecordingNotFound):
+        httpx.post(URL, json=CHEESE)
+
+
+def test_a_blank_key_gives_way_to_the_env_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(replay, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setenv("MISTRAL_API_KEY", "  ")
+    (tmp_path / ".env").write_bytes("MISTRAL_API_KEY=from-the-file\n".encode("utf-16"))
+    with pytest.raises(helpers.MissingKey, match="not UTF-8"):
+        helpers.start("01_keys", mode="live")
+    (tmp_path / ".env").write_text("MISTRAL_API_KEY=from-the-file\n")
+    helpers.start("01_keys", mode="live")
+    assert api_key() == "from-the-file"
+
+
+def test_a_miss_of_a_long_prompt_is_told_soon(recorded):
+    long = {"messages": [{"role": "user", "content": "word " * 20_000}]}
+    recorded(*(item({**long, "n": number}, {"body": ANSWER}) for number in range(5)))
+    began = time.monotonic()
+    with pytest.raises(helpers.RecordingNotFound):
+        httpx.post(URL, json=long)
+    assert time.monotonic() - began < 2
+
+
 def test_an_unknown_mode_names_the_modes(monkeypatch):
     with pytest.raises(ValueError, match="replay, live, record"):
         helpers.start("01_keys", mode="online")
