@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help lab test record stand-ins vectors clients pins clean
+.PHONY: help lab test record stand-ins vectors clients bench pins clean
 help:
 	@sed -n '2,3s/^# *//p' Makefile
 
@@ -38,6 +38,10 @@ clients: .venv/ready
 	$(BIN)/uv run --isolated --no-project --with litellm --with langchain-mistralai --with llm-mistral \
 		--with 'pydantic-ai-slim[mistral]' --with 'numpy<2.4' --with pytest \
 		python -m pytest tests/other_clients.py --noconftest -o addopts= -p no:cacheprovider
+
+# Measure what lesson 09 says about the speed of vector search.
+bench: .venv/ready
+	$(BIN)/python tests/benchmarks/vector_search.py
 
 # Choose the newest versions that pyproject.toml admits.
 pins: .venv/ready
