@@ -36,7 +36,7 @@ class Recordings:
 
     A recording is a dict of four: `origin` ("stand-in", or the host that answered), `recorded`
     (its date), `request` {method, path, body} and `response` {status, headers, and one of body
-    (JSON), events (a stream's, with seconds since the request), text, base64}.
+    (JSON), events (a stream's, with seconds since the request), text, base64}. A `note` may say more.
     """
 
     def __init__(self, path: Path, items: list[Json] | None = None) -> None:

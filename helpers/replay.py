@@ -163,6 +163,8 @@ class Recorder:
                 **_without_account(said),
             },
         }
+        if note := response.extensions.get("note"):
+            item["note"] = note
         self.recordings.add(hide_all(item, request.headers.get("authorization", "")))
 
 

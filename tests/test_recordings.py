@@ -135,6 +135,7 @@ def item_usage(item):
 @pytest.mark.parametrize("item", EMBEDDINGS)
 def test_stand_in_vectors_are_like_those_of_the_api(item):
     """1024 values that are exactly float16, of unit length to 4e-4; tokens counted, no other usage."""
+    assert "all-MiniLM-L6-v2" in item["note"]
     answer = unpack(item["response"]["body"])
     texts = item["request"]["body"]["input"]
     texts = [texts] if isinstance(texts, str) else texts

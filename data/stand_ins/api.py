@@ -24,6 +24,7 @@ import httpx
 import httpx2
 
 from helpers import replay
+from helpers.keys import is_mistral
 from helpers.wire import read_request
 
 from . import answers, tokens, vectors
@@ -50,6 +51,9 @@ REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE = 100, 100_000  # as on a paid account's 
 
 
 FIRST_PIECE, PER_TOKEN = 0.4, 0.025  # seconds; invented, no recorded traffic holds any times
+NOTES = {
+    "/v1/embeddings": "vectors of the open model all-MiniLM-L6-v2, turned from 384 into 1024 dimensions"
+}
 PADDING = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -76,16 +80,22 @@ class Clock:
 
 
 def install(lesson: str) -> None:
-    """Let every httpx and httpx2 client of this process reach the stand-in instead of the network."""
+    """Let every httpx and httpx2 client of this process reach the stand-in instead of Mistral's hosts."""
     api = StandIn(lesson)
     replay.clock = api.clock
     for lib in (httpx, httpx2):
+        network = lib.HTTPTransport.handle_request
+        async_network = lib.AsyncHTTPTransport.handle_async_request
 
-        def handle(transport, request, lib=lib):
+        def handle(transport, request, lib=lib, network=network):
+            if not is_mistral(request.url.host):
+                return network(transport, request)
             request.read()
             return api.respond(lib, request)
 
-        async def handle_async(transport, request, lib=lib):
+        async def handle_async(transport, request, lib=lib, network=async_network):
+            if not is_mistral(request.url.host):
+                return await network(transport, request)
             await request.aread()
             return api.respond(lib, request)
 
@@ -122,7 +132,7 @@ class StandIn:
             headers=headers,
             stream=_stream_type(lib)(self.clock, pieces),
             request=request,
-            extensions={"stand_in": self.written.isoformat()},
+            extensions={"stand_in": self.written.isoformat(), "note": NOTES.get(asked["path"])},
         )
 
     def _route(self, asked: dict, seed: str) -> tuple[dict, dict]:
