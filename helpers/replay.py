@@ -30,16 +30,15 @@ KEPT_HEADERS = (
 )
 KEPT_PREFIXES = ("x-ratelimit-", "ratelimitbysize-", "x-ratelimitbysize-")
 ACCOUNT_FIELDS = {
-    *(
-        "account_id",
-        "organization_id",
-        "org_id",
-        "workspace_id",
-        "user_id",
-        "owner_id",
-        "created_by",
-    ),
-    *("email", "api_key"),
+    "account_id",
+    "organization_id",
+    "org_id",
+    "workspace_id",
+    "user_id",
+    "owner_id",
+    "created_by",
+    "email",
+    "api_key",
 }
 DRAIN = 60  # seconds for which a recorder reads on in a stream that somebody has left
 clock = time.monotonic
@@ -53,9 +52,8 @@ def start(lesson: str, mode: str | None = None) -> None:
     mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
     without a socket and without a key; "live" calls the API with your key; "record" does the
     same and writes what came back to that file; it reads streams to their end, also those that you
-    leave early. By default the environment variable
-    MISTRAL_MODE decides, else it is "replay". For the last two, the key may stand in a file
-    `.env` at the top of the project.
+    leave early. By default the environment variable MISTRAL_MODE decides, else it is "replay". For
+    the last two, the key may stand in a file `.env` at the top of the project.
 
     It works under `httpx` and `httpx2`, so under the official SDK, too, and for every client of
     this process, those made before included. Other hosts are left alone. MISTRAL_PACE=0 replays

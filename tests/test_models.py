@@ -6,7 +6,7 @@ import pytest
 
 import helpers
 from helpers.models import find_model
-from tests.model_ids import FILE_DATE, ROWS, problem, problems
+from tests.model_ids import FILE_DATE, ROOT, ROWS, problem, problems
 
 STAGES = {"general availability", "preview", "deprecated", "retired", "unknown"}
 PRICES = [
@@ -93,3 +93,12 @@ def test_the_check_of_names_warns_sixty_days_ahead(monkeypatch):
 
 def test_packages_are_no_models():
     assert problems("mistral-common, https://github.com/mistralai/mistral-vibe, mistralai") == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*ROOT.glob("helpers/*.py"), *ROOT.glob("data/stand_ins/*.toml"), ROOT / "README.md"],
+    ids=lambda path: path.name,
+)
+def test_helpers_and_stand_ins_name_models_that_live(path):
+    assert problems(path.read_text("utf-8")) == []

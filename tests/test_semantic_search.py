@@ -14,7 +14,7 @@ ITEMS = json.loads((ROOT / "data/recordings/09_semantic_search.json").read_text(
 CHATS = [
     pytest.param(item["request"]["body"]["messages"], item["response"]["body"], id=str(number))
     for number, item in enumerate(ITEMS)
-    if item["request"]["path"] == "/v1/chat/completions"
+    if "<source" in str(item["request"]["body"])
 ]
 HANDBOOK = {path.stem: path.read_text("utf-8") for path in (ROOT / "data/handbook").glob("*.md")}
 
