@@ -62,6 +62,20 @@ def thinking(text, **more):
     return {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
 
 
+class Pieces(httpx.SyncByteStream):
+    """A stream of two pieces that notes when it is closed."""
+
+    def __init__(self, closed):
+        self.closed = closed
+
+    def __iter__(self):
+        yield sse(chunk("a"), end=b"")
+        yield sse(chunk("b", "stop"))
+
+    def close(self):
+        self.closed.append(True)
+
+
 # chat
 
 
@@ -338,16 +352,10 @@ def test_errors_can_be_pickled_and_copied(way):
 def test_an_abandoned_stream_is_closed_at_once():
     closed = []
 
-    class Pieces(httpx.SyncByteStream):
-        def __iter__(self):
-            yield sse(chunk("a"), end=b"")
-            yield sse(chunk("b", "stop"))
-
-        def close(self):
-            closed.append(True)
-
     def first():
-        transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, stream=Pieces()))
+        transport = httpx.MockTransport(
+            lambda _: httpx.Response(200, headers=SSE, stream=Pieces(closed))
+        )
         for piece in helpers.stream("?", client=httpx.Client(transport=transport)):
             return piece
 
@@ -390,15 +398,9 @@ def test_an_error_instead_of_a_stream(content, headers, status, says):
 def test_leaving_early_closes_the_connection_and_keeps_what_came():
     closed = []
 
-    class Pieces(httpx.SyncByteStream):
-        def __iter__(self):
-            yield sse(chunk("a"), end=b"")
-            yield sse(chunk("b", "stop"))
-
-        def close(self):
-            closed.append(True)
-
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, stream=Pieces()))
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=SSE, stream=Pieces(closed))
+    )
     with helpers.stream("?", client=httpx.Client(transport=transport)) as stream:
         assert next(stream) == "a"
     assert closed

@@ -166,7 +166,7 @@ def test_its_pictures_have_the_style_of_the_course(path):
 
 @each
 def test_it_has_cells_to_copy(path):
-    assert sum("snippet" in tags(cell) for cell in code(read(path))) >= 2
+    assert sum("snippet" in tags(cell) for cell in code(read(path))) >= 3
 
 
 @each

@@ -26,22 +26,20 @@ ITEMS = [
     for path in PATHS
     for number, item in enumerate(json.loads(path.read_text("utf-8"))["recordings"], 1)
 ]
-CHATS = [
-    param
-    for param in ITEMS
-    for item in param.values
-    if item["origin"] == "stand-in"
-    and item["request"]["path"] == "/v1/chat/completions"
-    and item["response"]["status"] == 200
-]
-EMBEDDINGS = [
-    param
-    for param in ITEMS
-    for item in param.values
-    if item["origin"] == "stand-in"
-    and item["request"]["path"] == "/v1/embeddings"
-    and item["response"]["status"] == 200
-]
+
+
+def answered(path):
+    """The stand-ins for good answers at this path, as test parameters."""
+    return [
+        param
+        for param in ITEMS
+        for item in param.values
+        if (item["origin"], item["request"]["path"]) == ("stand-in", path)
+        and item["response"]["status"] == 200
+    ]
+
+
+CHATS, EMBEDDINGS = answered("/v1/chat/completions"), answered("/v1/embeddings")
 FORMS = {
     ("GET", "/v1/models"): sdk.ModelList,
     ("POST", "/v1/chat/completions"): sdk.ChatCompletionResponse,
