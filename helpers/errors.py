@@ -79,6 +79,20 @@ HINTS = [
 ]
 
 
+def is_retryable(response: httpx.Response) -> bool:
+    """Whether the same request may succeed later."""
+    return response.status_code in RETRYABLE and not has_no_allowance(response)
+
+
+def has_no_allowance(response: httpx.Response) -> bool:
+    """A 429 with a limit of zero requests a minute: a plan without this model. It never clears.
+
+    Reported by many since 2026-09, in no recorded traffic.
+    """
+    limit = response.headers.get("x-ratelimit-limit-req-minute")
+    return response.status_code == 429 and limit == "0"
+
+
 class APIError(httpx.HTTPStatusError):
     """The API refused a request, or what came back was no answer.
 
@@ -109,12 +123,11 @@ class APIError(httpx.HTTPStatusError):
         self.kind: str | None = fields.get("type")
         self.message: str = hide(_words(fields) or _no_words(response, body))
         self.reply = reply
-        # A limit of zero requests a minute is a plan without this model: waiting does not help.
-        limit = response.headers.get("x-ratelimit-limit-req-minute")
-        self._no_quota = self.status == 429 and limit == "0"
-        self.retryable: bool = self.status in RETRYABLE and not self._no_quota
-        self.hint: str = self._hint()
+        self.retryable: bool = self.status in RETRYABLE and not has_no_allowance(response)
+        self.hint: str = self._hint(response)
         text = f"{self.status} {self.code or ''}".rstrip() + f": {self.message}\nHint: {self.hint}"
+        if retried := response.extensions.get("retried"):  # by a `Retry` below
+            text += f"\nRetry: {retried}"
         super().__init__(text, request=response.request, response=response)
 
     def __repr__(self) -> str:
@@ -123,8 +136,8 @@ class APIError(httpx.HTTPStatusError):
     def __reduce__(self) -> Any:  # an exception that can't be pickled breaks a pool of processes
         return type(self), (self.response, self._body, self.reply)
 
-    def _hint(self) -> str:
-        if self._no_quota:
+    def _hint(self, response: httpx.Response) -> str:
+        if has_no_allowance(response):
             return "Your plan allows no requests to this model: waiting never helps, another model may."
         if self.kind == "invalid_model":
             return _model_hint(self.message)

@@ -1,0 +1,249 @@
+"""`RateLimit`: stay under the limits per minute, so that the server never has to say no."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from .clock import Clock
+from .layer import Layer, Wrapped, is_stream
+
+MINUTE = 60.0
+POLL = 0.05  # seconds between looks at whether the first answer has come
+FIRST_GUESS = 256.0  # tokens of an answer, as long as none has come
+TAIL = 4096  # bytes at the end of a stream among which its usage stands
+
+
+class RateLimit(Layer):
+    """An httpx transport that holds a request back until the limits of its model admit it.
+
+    transport: the transport inside, sync or async.
+    requests_per_minute, tokens_per_minute: limits for each model. Without them, and where the server's
+    are lower, it learns them from the headers `x-ratelimit-limit-req-minute` and
+    `x-ratelimit-limit-tokens-minute` of each answer; the first request to a model therefore goes alone.
+    From the headers with `remaining` it learns what others use on the same account. Streams carry no
+    such headers (none of 199 recorded since mid-2025 did): if you only stream, name the limits.
+    clock: where time comes from.
+
+    A request counts from its start until 60 seconds after its answer began, since nobody knows when in
+    between the server counts it. Its tokens are estimated before it goes (a quarter of its bytes, and
+    `max_tokens` or else the mean of the answers so far) and corrected afterwards, by the header
+    `x-ratelimit-tokens-query-cost` or by the usage at the end of a stream.
+
+    One object shares its budget among all clients, threads and tasks that use it. How long it held a
+    request back is in `response.extensions["held_back"]`, in seconds.
+
+    Raises ValueError for limits that are not positive.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(transport)
+        self._own = requests_per_minute, tokens_per_minute
+        for limit in self._own:
+            if limit is not None and not limit > 0:
+                raise ValueError(f"A limit of {limit} per minute would hold back every request.")
+        self.clock = clock or Clock()
+        self._lock = threading.Lock()  # never held while waiting, so tasks can share it, too
+        self._models: dict[str, _Model] = {}
+
+    @property
+    def limits(self) -> dict[str, tuple[float | None, float | None]]:
+        """For each model asked so far: (requests, tokens) per minute, None where not known."""
+        return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        turn = _Turn(self._model(request), request, self.clock.now())
+        while wait := self._admit(turn):
+            self.clock.sleep(wait)
+        try:
+            response = self.send(request)
+        except BaseException:
+            self._give_up(turn)
+            raise
+        self._learn(turn, response)
+        if is_stream(response):
+            response.stream = Wrapped(response.stream, self._tally(turn, response.stream))
+        return response
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        turn = _Turn(self._model(request), request, self.clock.now())
+        while wait := self._admit(turn):
+            await self.clock.asleep(wait)
+        try:
+            response = await self.asend(request)
+        except BaseException:
+            self._give_up(turn)
+            raise
+        self._learn(turn, response)
+        if is_stream(response):
+            pieces = self._atally(turn, response.stream)
+            response.stream = Wrapped(response.stream, apieces=pieces)
+        return response
+
+    def _model(self, request: httpx.Request) -> _Model:
+        name = str(_body(request).get("model", request.url.path))
+        with self._lock:
+            return self._models.setdefault(name, _Model(*self._own))
+
+    def _admit(self, turn: _Turn) -> float:
+        """0 when the request may go now, and is counted; else the seconds to wait before asking again."""
+        with self._lock:
+            model, now = turn.model, self.clock.now()
+            if model.asked and not model.known:
+                return POLL
+            wait = max(model.requests.wait(now, 1), model.tokens.wait(now, turn.tokens))
+            if wait == 0:
+                model.asked = True
+                turn.uses = model.requests.add(1), model.tokens.add(turn.tokens)
+                turn.held_back = now - turn.arrived
+            return wait
+
+    def _give_up(self, turn: _Turn) -> None:
+        with self._lock:
+            turn.model.asked = False  # if this was the first request, the next one finds out
+            turn.ended(self.clock.now())
+
+    def _learn(self, turn: _Turn, response: httpx.Response) -> None:
+        response.extensions = {**response.extensions, "held_back": turn.held_back}
+        cost = _number(response, "x-ratelimit-tokens-query-cost")
+        if not response.is_success:
+            cost = 0.0
+        with self._lock:
+            turn.model.known = True
+            turn.ended(self.clock.now())
+            if cost is not None:
+                turn.correct(cost)
+            for window, what in ((turn.model.requests, "req"), (turn.model.tokens, "tokens")):
+                limit = _number(response, f"x-ratelimit-limit-{what}-minute")
+                left = _number(response, f"x-ratelimit-remaining-{what}-minute")
+                window.learn(self.clock.now(), limit, left)
+
+    def _tally(self, turn: _Turn, pieces: Any) -> Iterator[bytes]:
+        """The pieces of a stream; at its end, its usage corrects the estimate."""
+        tail = b""
+        for piece in pieces:
+            tail = (tail + piece)[-TAIL:]
+            yield piece
+        self._correct_by_usage(turn, tail)
+
+    async def _atally(self, turn: _Turn, pieces: Any) -> AsyncIterator[bytes]:
+        tail = b""
+        async for piece in pieces:
+            tail = (tail + piece)[-TAIL:]
+            yield piece
+        self._correct_by_usage(turn, tail)
+
+    def _correct_by_usage(self, turn: _Turn, tail: bytes) -> None:
+        total = re.search(rb'"total_tokens":\s*(\d+)', tail)
+        cached = re.search(rb'"cached_tokens":\s*(\d+)', tail)
+        if total:
+            with self._lock:
+                turn.correct(max(0, int(total[1]) - int(cached[1] if cached else 0)))
+
+
+@dataclass
+class _Use:
+    """A part of a limit that is used up, until a minute after `ended`."""
+
+    amount: float
+    ended: float = math.inf  # as long as the answer has not begun
+
+
+class _Window:
+    """What was used of one limit in the last minute."""
+
+    def __init__(self, own: float | None) -> None:
+        self.own = self.limit = own
+        self.uses: list[_Use] = []
+
+    def wait(self, now: float, amount: float) -> float:
+        """Seconds until this much more may fit. What is larger than the limit goes when all is over."""
+        self.uses = [use for use in self.uses if use.ended > now - MINUTE]
+        wait, total = 0.0, amount + self.total()
+        for use in sorted(self.uses, key=lambda use: use.ended):
+            if self.limit is None or total <= self.limit:
+                break
+            wait = max(min(use.ended, now) + MINUTE - now, 0.001)
+            total -= use.amount
+        return wait
+
+    def total(self) -> float:
+        return sum(use.amount for use in self.uses)
+
+    def add(self, amount: float) -> _Use:
+        self.uses.append(_Use(amount))
+        return self.uses[-1]
+
+    def learn(self, now: float, limit: float | None, left: float | None) -> None:
+        if not limit:  # no header; or no allowance at all, and then holding back does not help
+            return
+        self.limit = min(limit, self.own or limit)
+        if left is not None and (others := limit - left - self.total()) > 0:
+            self.uses.append(_Use(others, now))
+
+
+class _Model:
+    """What is known of one model."""
+
+    def __init__(self, requests: float | None, tokens: float | None) -> None:
+        self.requests, self.tokens = _Window(requests), _Window(tokens)
+        self.asked = False  # a request has gone
+        self.known = requests is not None and tokens is not None  # or an answer has come
+        self.answers, self.answered = 0, 0.0  # how many, and their tokens beyond the questions
+
+
+class _Turn:
+    """One request on its way."""
+
+    def __init__(self, model: _Model, request: httpx.Request, now: float) -> None:
+        self.model, self.arrived, self.held_back = model, now, 0.0
+        self.question = len(request.content) / 4
+        body = _body(request)
+        answer = body.get("max_tokens")
+        if not isinstance(answer, int | float):
+            answer = FIRST_GUESS if "messages" in body else 0.0
+            if model.answers:
+                answer = model.answered / model.answers
+        self.tokens = self.question + answer
+        self.uses: tuple[_Use, _Use] | None = None  # of requests and tokens, once it is admitted
+
+    def ended(self, now: float) -> None:
+        for use in self.uses or ():
+            use.ended = now
+
+    def correct(self, cost: float) -> None:
+        """Count what it cost instead of what it was expected to."""
+        if self.uses:
+            self.uses[1].amount = cost
+        if cost:
+            self.model.answers += 1
+            self.model.answered += max(0.0, cost - self.question)
+
+
+def _body(request: httpx.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(request.content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _number(response: httpx.Response, header: str) -> float | None:
+    value = response.headers.get(header, "")
+    return float(value) if re.fullmatch(r"\d{1,15}", value, re.ASCII) else None

@@ -1,0 +1,245 @@
+"""`Retry`: ask again when it is worth it, after pauses that grow and vary."""
+
+from __future__ import annotations
+
+import email.utils
+import itertools
+import logging
+import math
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from .clock import Clock
+from .errors import has_no_allowance, is_retryable
+from .layer import Layer, Wrapped, aread, is_stream, read
+
+log = logging.getLogger(__name__)
+
+# The network failed before anything of the answer had come. Not among them: an address or a proxy
+# that is wrong, and a client whose own pool is full. Time does not mend these.
+WORTH_IT = (
+    httpx.NetworkError,
+    httpx.ConnectTimeout,
+    httpx.ReadTimeout,
+    httpx.WriteTimeout,
+    httpx.RemoteProtocolError,
+)
+
+
+@dataclass
+class Retried:
+    """What `Retry` did for one request.
+
+    attempts: how often the request was sent.
+    waits: the pauses between, in seconds.
+    stopped: why it sent no further one.
+    """
+
+    attempts: int = 0
+    waits: list[float] = field(default_factory=list)
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        times = f"{self.attempts} attempt{'s' * (self.attempts != 1)}"
+        return f"{times}, {sum(self.waits):.1f} s of waiting; stopped: {self.stopped}"
+
+
+class Retry(Layer):
+    """An httpx transport that sends a request again when that may help.
+
+    transport: the transport inside, sync or async.
+    attempts: how often a request is sent at most, the first time included.
+    base, cap: before attempt n + 1 it waits a random time between 0 and min(cap, base * 2**(n-1))
+    seconds ("full jitter"). With the default values these are at most 1, 2, 4, 8 and 16 seconds.
+    total: no wait begins that would end later than this many seconds after the first attempt.
+    clock, random: where time and chance come from; `random()` gives a float in [0, 1).
+
+    It retries the statuses 408, 429, 500, 502, 503, 504 and 520, and a network that fails before the
+    answer begins. It does not retry a 429 of a plan that allows no request at all
+    (`x-ratelimit-limit-req-minute: 0`), and nothing after the first piece of a stream. A whole answer
+    is read to its end before it is handed out, so one that breaks off is asked for again.
+
+    A `Retry-After` header, in seconds or as a date, is kept: no attempt comes earlier, and the random
+    time is added so that not everybody comes back at once. If the header asks for more than `cap`,
+    Retry stops and hands the answer out.
+
+    What it did is in `response.extensions["retried"]`, of failures in `error.retried`, as a `Retried`.
+    Each retry is a line in the log `helpers.retry`, without keys and texts.
+
+    Beware: a request that timed out may have been answered, and billed. A retry is then billed again.
+
+    Raises ValueError for values that make no sense, TypeError for something that is no transport.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        *,
+        attempts: int = 6,
+        base: float = 1.0,
+        cap: float = 60.0,
+        total: float = 300.0,
+        clock: Clock | None = None,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(transport)
+        if attempts < 1:
+            raise ValueError(f"attempts is {attempts}: a request is sent at least once.")
+        if not (base >= 0 and cap >= 0 and total >= 0):
+            raise ValueError("base, cap and total are seconds, 0 or more.")
+        self.attempts, self.base, self.cap, self.total = attempts, base, cap, total
+        self.clock, self.random = clock or Clock(), random
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()  # so that it can be sent again
+        began, done = self.clock.now(), Retried()
+        while True:
+            done.attempts += 1
+            try:
+                outcome: httpx.Response | httpx.TransportError = _begin(self.send(request))
+            except httpx.TransportError as error:
+                outcome = error
+            wait = self._next_wait(outcome, done, began)
+            if wait is None:
+                return _hand_out(outcome, done)
+            self.clock.sleep(wait)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        began, done = self.clock.now(), Retried()
+        while True:
+            done.attempts += 1
+            try:
+                outcome: httpx.Response | httpx.TransportError = await _abegin(
+                    await self.asend(request)
+                )
+            except httpx.TransportError as error:
+                outcome = error
+            wait = self._next_wait(outcome, done, began)
+            if wait is None:
+                return _hand_out(outcome, done)
+            await self.clock.asleep(wait)
+
+    def _next_wait(
+        self, outcome: httpx.Response | httpx.TransportError, done: Retried, began: float
+    ) -> float | None:
+        """Seconds until the next attempt, or None for no further one; both are noted in `done`."""
+        asked = None
+        if isinstance(outcome, httpx.Response):
+            asked = retry_after(outcome, self.clock)
+        pause = self.random() * ceiling(done.attempts, self.base, self.cap)
+        wait = min(self.cap, (asked or 0.0) + pause)
+        late = self.clock.now() - began + wait > self.total
+        if reason := _no_reason(outcome):
+            done.stopped = reason
+        elif done.attempts >= self.attempts:
+            done.stopped = f"{_name(outcome)} again, and no attempt is left"
+        elif asked is not None and asked > self.cap:
+            done.stopped = f"the server asks for {asked:g} s, longer than the cap of {self.cap:g} s"
+        elif late:
+            done.stopped = (
+                f"{_name(outcome)} again, and the total of {self.total:g} s would be over"
+            )
+        else:
+            done.waits.append(wait)
+            log.info("attempt %d: %s; the next in %.1f s", done.attempts, _name(outcome), wait)
+            return wait
+        return None
+
+
+def ceiling(attempt: int, base: float, cap: float) -> float:
+    """The longest wait after this attempt (from 1): base * 2**(attempt - 1), but at most cap."""
+    return min(cap, base * 2.0 ** min(attempt - 1, 100))
+
+
+def retry_after(response: httpx.Response, clock: Clock) -> float | None:
+    """Seconds for which the `Retry-After` header asks, or None without a readable one.
+
+    It may be a number of seconds or a date (RFC 9110, 10.2.3). A date is compared with the answer's
+    own `Date`, since the clocks of the two machines may differ.
+    """
+    text = response.headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        date = _seconds(text)
+        if date is None:
+            return None
+        now = _seconds(response.headers.get("date", ""))
+        seconds = date - (clock.date() if now is None else now)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds(date: str) -> float | None:
+    parts = email.utils.parsedate_tz(date)
+    try:
+        return None if parts is None else email.utils.mktime_tz(parts)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _no_reason(outcome: httpx.Response | httpx.TransportError) -> str | None:
+    """Why a retry does not help, or None where it may."""
+    if isinstance(outcome, httpx.TransportError):
+        return (
+            None if isinstance(outcome, WORTH_IT) else f"{_name(outcome)} does not pass by itself"
+        )
+    if outcome.is_success:
+        return "answered"
+    if has_no_allowance(outcome):
+        return "the plan allows no requests to this model, so waiting does not help"
+    return None if is_retryable(outcome) else f"{_name(outcome)} stays as long as the request does"
+
+
+def _name(outcome: httpx.Response | httpx.TransportError) -> str:
+    if isinstance(outcome, httpx.TransportError):
+        return type(outcome).__name__
+    known_as = outcome.headers.get("mistral-correlation-id")
+    return f"{outcome.status_code}" + (f" ({known_as})" if known_as else "")
+
+
+def _hand_out(outcome: httpx.Response | httpx.TransportError, done: Retried) -> httpx.Response:
+    if isinstance(outcome, httpx.Response):
+        outcome.extensions = {**outcome.extensions, "retried": done}
+        return outcome
+    outcome.retried = done  # type: ignore[attr-defined]
+    outcome.add_note(str(done))
+    raise outcome
+
+
+def _begin(response: httpx.Response) -> httpx.Response:
+    """The response when its answer is there: all of it, or the first piece of a stream."""
+    if not is_stream(response):
+        read(response)
+        return response
+    try:
+        pieces = iter(response.stream)  # type: ignore[arg-type]
+        first = list(itertools.islice(pieces, 1))
+    except BaseException:
+        response.stream.close()  # type: ignore[union-attr]
+        raise
+    response.stream = Wrapped(response.stream, itertools.chain(first, pieces))
+    return response
+
+
+async def _abegin(response: httpx.Response) -> httpx.Response:
+    if not is_stream(response):
+        await aread(response)
+        return response
+    try:
+        pieces = aiter(response.stream)  # type: ignore[arg-type]
+        first = await anext(pieces, b"")
+    except BaseException:
+        await response.stream.aclose()  # type: ignore[union-attr]
+        raise
+    response.stream = Wrapped(response.stream, apieces=_achain(first, pieces))
+    return response
+
+
+async def _achain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
