@@ -20,6 +20,7 @@ OTHERS = {
     "mistral-client-python",
     "mistral-common",
     "mistral-correlation-id",
+    "mistral-does-not-exist",  # in an error of the API
     "mistral-finetune",
 }
 

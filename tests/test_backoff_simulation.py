@@ -1,0 +1,49 @@
+"""What lesson 06 says about its simulations holds for other seeds and numbers of clients, too."""
+
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_errors_and_backoff.ipynb"
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    """The names that these cells of the notebook define."""
+    cells = {cell.id: cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells}
+    names = {}
+    for cell in ("simulate", "ways", "aws", "aws-ways"):
+        exec(cells[cell], names)
+    return names
+
+
+def test_the_model_of_the_article_gives_its_result(lesson):
+    """Brooker 2015: with 100 contending clients, jitter more than halves the calls."""
+
+    def calls(name):
+        return statistics.mean(
+            lesson["contend"](lesson["aws_ways"][name], 100, seed) for seed in range(100, 120)
+        )
+
+    assert calls("full jitter") < calls("exponential") / 2
+    assert calls("exponential") < calls("no wait")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("clients", "share"), [(50, 1), (200, 0.5), (400, 0.33)])
+def test_jitter_saves_the_more_the_larger_the_crowd(lesson, clients, share, seed):
+    plain, jitter = (
+        lesson["simulate"](lesson[way], clients, seed=seed)
+        for way in ("exponential", "full_jitter")
+    )
+    assert len(jitter) / len(plain) == pytest.approx(share, abs=0.03)
+    assert clients < 200 or max(jitter) < 0.15 * max(plain)
+
+
+def test_everybody_is_served_and_nobody_before_the_server_can(lesson):
+    for way in lesson["ways"]:
+        times = lesson["simulate"](way, 200)
+        assert len(times) >= 200
+        assert max(times) >= 19
