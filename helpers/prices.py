@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import functools
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,12 +125,10 @@ def _usage(counts: Usage | Reply | TokenCount | tuple[int, int]) -> Usage:
         return counts
     if isinstance(counts, Reply):
         return counts.usage
-    if hasattr(counts, "tokens"):
-        return Usage(prompt_tokens=counts.tokens)
     try:
-        used, out = counts
-        return Usage(prompt_tokens=int(used), completion_tokens=int(out))
-    except (TypeError, ValueError):
+        used, out = counts if isinstance(counts, tuple | list) else (counts.tokens, 0)
+        return Usage(prompt_tokens=operator.index(used), completion_tokens=operator.index(out))
+    except (TypeError, ValueError, AttributeError):
         raise ValueError(
             f"{counts!r} is no Usage, Reply, TokenCount or pair (tokens in, tokens out)."
         ) from None

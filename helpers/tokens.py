@@ -76,17 +76,17 @@ def count_tokens(
     name, template = (row["id"], row["tokenizer"]) if row else (model, "")
     if "embed" in name:
         return _judged(_count_texts(messages), name, "text")
-    messages = _chat_body(messages, name, {})["messages"]
+    chat: list[Json] = _chat_body(messages, name, {})["messages"]  # type: ignore[arg-type]
     kind = "tools" if tools else "text"
     if response_format and response_format.get("type", "text") != "text":
         kind = "JSON"
     if template in OLD:
-        total = _count_old(messages, tools, template)
+        total = _count_old(chat, tools, template)
     else:
-        total = 1 + _count_tools(tools) + sum(map(_count_message, messages))
+        total = 1 + _count_tools(tools) + sum(map(_count_message, chat))
     if template == "v15 tekken" and kind != "JSON":  # its prompts name the effort
         total += count_text(json.dumps({"reasoning_effort": reasoning_effort or "none"})) + 2
-    return _judged(total, name, kind, parts=sum(map(_count_parts, messages)))
+    return _judged(total, name, kind, parts=sum(map(_count_parts, chat)))
 
 
 def _judged(total: int, name: str, kind: str, parts: int = 0) -> TokenCount:
@@ -100,6 +100,7 @@ def _judged(total: int, name: str, kind: str, parts: int = 0) -> TokenCount:
         return TokenCount(total, False, None, f"no recorded {kind} call of {name} to compare with")
     right, calls, most = (int(found[key]) for key in ("exact", "calls", "most_off"))
     how = f"right in {right} of {calls} recorded {kind} calls of {name}"
+    how += f" ({found['note']})" if found["note"] else ""
     return TokenCount(total, right == calls, most, how)
 
 
@@ -179,12 +180,12 @@ def _count_texts(texts: Any) -> int:
     return sum(len(encode(text, bos=False, eos=False)) + 2 for text in texts)
 
 
-def _count_old(messages: Sequence[Json], tools: Sequence[Json] | None, version: str) -> int:
+def _count_old(messages: Any, tools: Any, version: str) -> int:
     from mistral_common.exceptions import MistralCommonException
     from mistral_common.protocol.instruct.request import ChatCompletionRequest
 
     try:
-        request = ChatCompletionRequest.from_openai(messages=list(messages), tools=tools)
+        request = ChatCompletionRequest.from_openai(messages=messages, tools=tools)
         return len(tokenizer(version).encode_chat_completion(request).tokens)
     except (MistralCommonException, ValueError) as error:
         raise ValueError(f"mistral-common can't tokenize this for {version}: {error}") from None
