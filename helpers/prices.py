@@ -47,7 +47,7 @@ class Price:
     def __str__(self) -> str:
         sums = [f"${self.usd:.6f}"] if self.usd is not None else []
         sums += [f"€{self.eur:.6f}"] if self.eur is not None else []
-        return f"{' = '.join(sums)} ({self.model}, prices of {self.checked})"
+        return f"{' or '.join(sums)} ({self.model}, prices of {self.checked})"
 
 
 def price(
@@ -90,7 +90,7 @@ def price(
         if not into or (out and not out_of):
             return None
         old = row.get(f"{currency}_per_million_cached_input") if theirs else float(into) * CACHED
-        if hit and old is None or old == "":
+        if (hit and old is None) or old == "":
             old = into
         sums = (used - hit) * float(into) + hit * float(old or 0) + out * float(out_of or 0)
         return factor * sums / 1e6
