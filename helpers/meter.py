@@ -48,25 +48,22 @@ def summary(calls: list[Call], paid: bool) -> str:
     """The line for these calls."""
     used = sum(call.usage.prompt_tokens for call in calls if call.usage)
     out = sum(call.usage.completion_tokens for call in calls if call.usage)
-    line = f"{len(calls)} call{'s' * (len(calls) != 1)}, {used:,} tokens in, {out:,} out: "
+    line = f"{len(calls)} call{'s' * (len(calls) != 1)}, {used:,} tokens in, {out:,} out."
     prices = [found for call in calls if (found := call.price())]
     unknown = sum(
         call.status < 300 and call.model is not None and call.price() is None for call in calls
     )
     if prices:
-        usd, eur = ([getattr(p, currency) for p in prices] for currency in ("usd", "eur"))
         sums = [
-            f"{mark}{money(sum(part))}"
-            for mark, part in (("$", usd), ("€", eur))
-            if None not in part
+            f"{mark}{money(sum(amounts))}"
+            for mark, currency in (("$", "usd"), ("€", "eur"))
+            if None not in (amounts := [getattr(found, currency) for found in prices])
         ]
-        date = min(p.checked for p in prices)
-        line += f"{' or '.join(sums)} {'' if paid else 'live '}at the prices of {date}"
-    else:
-        line += "nothing that is billed by tokens"
+        date = min(found.checked for found in prices)
+        line += f" {'Billed' if paid else 'Live'}: {' or '.join(sums)}, at the prices of {date}."
     if unknown:
-        line += f", and {unknown} of unknown price"
-    return line + ("." if paid else "; this replay cost nothing.")
+        line += f" The price of {unknown} is not known."
+    return line if paid else f"{line} This replay cost nothing."
 
 
 def money(amount: float) -> str:

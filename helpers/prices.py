@@ -104,7 +104,8 @@ def price(
 
 def reminder(today: datetime.date | None = None) -> str | None:
     """What to do when Mistral's prices were checked more than 90 days ago; None before that."""
-    priced = [row for row in _table("models.csv") if row["usd_per_million_input"]]
+    rows = [row for row in _table("models.csv") if row["stage"] != "retired"]
+    priced = [row for row in rows if row["usd_per_million_input"]]
     checked = min(datetime.date.fromisoformat(row["as_of"]) for row in priced)
     age = ((today or datetime.date.today()) - checked).days
     if age <= OLD_AFTER:
