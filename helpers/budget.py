@@ -46,7 +46,7 @@ class Budget(Layer):
     """An httpx transport that refuses a request which might cross a limit, before it is sent.
 
     limit_usd: the most that the requests through it may cost together, in US dollars.
-    transport: the transport inside, sync or async.
+    transport: the transport inside, sync or async, of httpx (not httpx2, so not of the official SDK).
     max_tokens: the output that is assumed for a request without `max_tokens`. An answer may be
     longer, and then the limit is crossed by this one answer at most per request under way.
 
