@@ -20,7 +20,7 @@ test: .venv/ready
 	$(BIN)/python -m pytest
 
 # With your own key in MISTRAL_API_KEY: ask the API every request of the course again (this costs
-# money), and store the new outputs.
+# money; it says how much, and asks), and store the new outputs.
 record: .venv/ready
 	$(BIN)/python data/record.py
 

@@ -33,6 +33,14 @@ def pytest_collection_modifyitems(items):
             book.skip_compare = tuple(kind for kind in book.skip_compare if kind != "image/png")
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say when the prices are old: no test fails for that, since nobody's change caused it."""
+    from helpers.prices import reminder
+
+    if said := reminder():
+        terminalreporter.write_line(said)
+
+
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """Each test begins without a key, and leaves httpx and httpx2 as it found them."""

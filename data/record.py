@@ -1,6 +1,6 @@
 """Run the notebooks against the API, write down its answers, and store the outputs of a replay.
 
-    python data/record.py [LESSON ...]               needs a key and costs money
+    python data/record.py [LESSON ...]               needs a key and costs money; it asks before
     python data/record.py --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
 
 A lesson whose notebook fails keeps its recordings and its outputs.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -23,11 +24,13 @@ sys.path.insert(0, str(ROOT))
 
 from data.stand_ins import api  # noqa: E402
 from helpers.keys import VARIABLE, MissingKey, api_key, find_key  # noqa: E402
+from helpers.prices import reminder  # noqa: E402
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
 SETUP = (
     'import sys\nsys.path.insert(0, "..")\nfrom data.stand_ins import api\napi.install({lesson!r})'
 )
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument(
         "--stand-ins", action="store_true", help="record the stand-ins, not the API"
     )
+    parser.add_argument("--yes", action="store_true", help="do not ask before money is spent")
     args = parser.parse_args()
     try:
         if not args.stand_ins:
@@ -49,10 +53,28 @@ def main() -> None:
     known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     if unknown := set(args.lessons) - set(known):
         parser.error(f"no such lesson: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if not args.stand_ins:
+        print(bill(args.lessons or known), reminder() or "", sep="\n")
+        if not args.yes and not sys.stdin.isatty():
+            parser.error("nobody is there to be asked: --yes spends this money without a question.")
+        if not args.yes and input("Ask the API for all of this? [y/N] ").strip().lower() != "y":
+            parser.exit(1, "Nothing was asked, nothing was spent.\n")
     for lesson in args.lessons or known:
         print(lesson, "...", end=" ", flush=True)
         size = renew(lesson, key, args.stand_ins)
         print(f"{size:,} bytes of recordings", flush=True)
+
+
+def bill(lessons: list[str]) -> str:
+    """What recording these lessons will cost, by the meter lines of the recordings that there are."""
+    lines, total = [], 0.0
+    for lesson in lessons:
+        cells = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
+        texts = [out.get("text", "") for cell in cells for out in cell.get("outputs", [])]
+        said = [found for text in texts if (found := METER.search(text))]
+        total += sum(float((found["usd"] or "0").replace(",", "")) for found in said)
+        lines.append(f"{lesson}: {said[-1][0] if said else 'not known, it has no meter line'}")
+    return "\n".join([*lines, f"Together about ${total:.4f}, if the answers are as long as these."])
 
 
 def renew(lesson: str, key: str, stand_ins: bool) -> int:

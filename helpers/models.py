@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import difflib
 import functools
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,20 +30,43 @@ def models() -> pd.DataFrame:
     return pd.read_csv(MODELS_CSV, parse_dates=dates, keep_default_na=True)
 
 
-def find_model(name: str) -> dict[str, str] | None:
+def find_model(name: str, when: datetime.date | None = None) -> dict[str, str] | None:
     """The row of the model that goes by this id or alias, as strings, or None.
 
     A name that moved from a retired model to a newer one (`mistral-medium`) gives the newer one.
+    With `when`, a name such as `mistral-large-latest` gives the model that was the newest of its
+    family on that day: an alias is taken to move on the day of a release.
     """
+    if when is not None and (family := _family(name)):
+        then = [row for row in family if row["released"] <= when.isoformat()]
+        if then:
+            return then[-1]
     return _by_name().get(name)
+
+
+def near(name: str, others: Iterable[str] = ()) -> str:
+    """Words for an error: the known names that are most like this one."""
+    found = difflib.get_close_matches(name, [*_by_name(), *others], n=3, cutoff=0.5)
+    return f"Near names: {', '.join(found)}." if found else "helpers.models() lists the names."
+
+
+def _family(name: str) -> list[dict[str, str]]:
+    """The dated models that an alias without a date has meant in turn, oldest first."""
+    ids = re.compile(re.escape(name.removesuffix("-latest")) + r"-(\d{4}|\d-\d)")
+    return [row for row in _rows() if row["released"] and ids.fullmatch(row["id"])]
 
 
 @functools.cache
 def _by_name() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    with MODELS_CSV.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            for name in [row["id"], *row["aliases"].split()]:
-                if name not in found or row["stage"] != "retired":
-                    found[name] = row
+    for row in _rows():
+        for name in [row["id"], *row["aliases"].split()]:
+            if name not in found or row["stage"] != "retired":
+                found[name] = row
     return found
+
+
+@functools.cache
+def _rows() -> list[dict[str, str]]:
+    with MODELS_CSV.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import functools
 import importlib
@@ -16,8 +15,11 @@ from typing import Any
 import anyio
 
 from .keys import PLACEHOLDER, VARIABLE, find_key, hide_all, is_mistral
+from .meter import begin_count, count_call
+from .prices import reminder
 from .recordings import STAND_IN, Recordings, short
-from .wire import Json, read_request, to_body, to_events, to_pieces
+from .tape import listen
+from .wire import Json, read_request, to_pieces
 
 MODES = ("replay", "live", "record")
 ROOT = Path(__file__).parent.parent
@@ -40,7 +42,6 @@ ACCOUNT_FIELDS = {
     "email",
     "api_key",
 }
-DRAIN = 60  # seconds for which a recorder reads on in a stream that somebody has left
 clock = time.monotonic
 _recordings: Recordings | None = None  # of the record mode
 
@@ -81,7 +82,8 @@ def start(lesson: str, mode: str | None = None) -> None:
         return
     find_key(ENV_FILE)
     if mode == "live":
-        _install(None)
+        _install(Live())
+        _remind()
         print("Live: calls go to the API with your key and are billed. Nothing is recorded.")
         return
     global _recordings
@@ -91,7 +93,15 @@ def start(lesson: str, mode: str | None = None) -> None:
         _recordings = Recordings.load(path) if path.exists() else Recordings(path)
     _recordings.begin()
     _install(Recorder(_recordings))
+    _remind()
     print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
+
+
+@functools.cache
+def _remind() -> None:
+    """Where money is spent, say once when the prices are old; stored outputs never depend on it."""
+    if said := reminder():
+        print(said)
 
 
 class Replay:
@@ -102,12 +112,15 @@ class Replay:
 
     def answer(self, lib: Any, request: Any) -> Any:
         """An `httpx` or `httpx2` response for a request whose body has been read."""
-        recorded = self.recordings.answer(read_request(request))
+        sent = read_request(request)
+        recorded = self.recordings.answer(sent)
+        count_call(sent, recorded["status"], recorded, request.url.host)
         return lib.Response(
             recorded["status"],
             headers=recorded["headers"],
             stream=_stream_type(lib)(lib, recorded, self.pace),
             request=request,
+            extensions={"replayed": True},
         )
 
 
@@ -119,38 +132,15 @@ class Recorder:
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
         """The same response, which records itself when it has been read or closed."""
-        pieces: list[tuple[float, bytes]] = []
+        done = functools.partial(self._write, request, response)
+        return listen(lib, response, lambda: clock() - began, done, drain=True)
 
-        def note(piece: bytes) -> None:
-            pieces.append((clock() - began, piece))
-
-        def done(complete: bool) -> None:
-            self._write(lib, request, response, pieces, complete)
-
-        response.stream = _tape_type(lib)(response.stream, note, done)
-        return response
-
-    def _write(
-        self,
-        lib: Any,
-        request: Any,
-        response: Any,
-        pieces: list[tuple[float, bytes]],
-        complete: bool,
-    ) -> None:
+    def _write(self, request: Any, response: Any, said: Json | None) -> None:
+        count_call(read_request(request), response.status_code, said, request.url.host)
+        if said is None:
+            return  # half of a body is no answer
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         stand_in = response.extensions.get("stand_in")  # the date on which it was written
-        if "text/event-stream" in response.headers.get("content-type", ""):
-            said: Json = {"events": to_events(pieces)}
-            if not complete:
-                said["cut"] = True
-        elif complete:
-            content = b"".join(piece for _, piece in pieces)
-            headers = {"content-encoding": response.headers.get("content-encoding", "identity")}
-            body = lib.Response(200, headers=headers, content=content).content
-            said = to_body(body, response.headers.get("content-type", "application/json"))
-        else:
-            return  # half of a body is no answer
         item = {
             "origin": STAND_IN if stand_in else request.url.host,
             "recorded": stand_in or today,
@@ -166,12 +156,19 @@ class Recorder:
         self.recordings.add(hide_all(item, request.headers.get("authorization", "")))
 
 
-def _install(source: Replay | Recorder | None) -> None:
-    """Put the source between the clients and the network, or nothing where it is None."""
-    if source is not None:  # litellm's async calls pass httpx by, unless told not to
-        os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
-    else:
-        os.environ.pop("DISABLE_AIOHTTP_TRANSPORT", None)
+class Live:
+    """Counts what goes over the network, and changes nothing."""
+
+    def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
+        sent, host, status = read_request(request), request.url.host, response.status_code
+        return listen(lib, response, clock, lambda said: count_call(sent, status, said, host))
+
+
+def _install(source: Replay | Recorder | Live) -> None:
+    """Put the source between the clients and the network, and begin to count anew."""
+    begin_count(paid=not isinstance(source, Replay))
+    # litellm's async calls pass httpx by, unless told not to
+    os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
     for lib in _libraries():
         transport, async_transport = lib.HTTPTransport, lib.AsyncHTTPTransport
         call = transport.handle_request
@@ -182,20 +179,16 @@ def _install(source: Replay | Recorder | None) -> None:
         )
 
 
-def _seam(lib: Any, source: Replay | Recorder | None, network: Callable[..., Any]) -> Any:
-    if source is None:
-        return network
-
+def _seam(lib: Any, source: Replay | Recorder | Live, network: Callable[..., Any]) -> Any:
     @functools.wraps(network)
     def handle_request(transport: Any, request: Any) -> Any:
-        if not is_mistral(request.url.host):
+        if not _concerns(source, request):
             return network(transport, request)
         request.read()
         if isinstance(source, Replay):
             return source.answer(lib, request)
-        request.headers["accept-encoding"] = (
-            "identity"  # so that a stream's events have their times
-        )
+        if isinstance(source, Recorder):  # so that a stream's events have their times
+            request.headers["accept-encoding"] = "identity"
         began = clock()
         return source.listen(lib, request, network(transport, request), began)
 
@@ -204,24 +197,28 @@ def _seam(lib: Any, source: Replay | Recorder | None, network: Callable[..., Any
 
 
 def _async_seam(
-    lib: Any, source: Replay | Recorder | None, network: Callable[..., Awaitable[Any]]
+    lib: Any, source: Replay | Recorder | Live, network: Callable[..., Awaitable[Any]]
 ) -> Any:
-    if source is None:
-        return network
-
     @functools.wraps(network)
     async def handle_async_request(transport: Any, request: Any) -> Any:
-        if not is_mistral(request.url.host):
+        if not _concerns(source, request):
             return await network(transport, request)
         await request.aread()
         if isinstance(source, Replay):
             return source.answer(lib, request)
-        request.headers["accept-encoding"] = "identity"
+        if isinstance(source, Recorder):
+            request.headers["accept-encoding"] = "identity"
         began = clock()
         return source.listen(lib, request, await network(transport, request), began)
 
     handle_async_request.network = network  # type: ignore[attr-defined]
     return handle_async_request
+
+
+def _concerns(source: Replay | Recorder | Live, request: Any) -> bool:
+    """Whether a request goes through the source: live, uploads of files are left alone."""
+    uploads = not request.headers.get("content-type", "json").count("json")
+    return is_mistral(request.url.host) and not (uploads and isinstance(source, Live))
 
 
 def _libraries() -> list[Any]:
@@ -261,79 +258,6 @@ def _stream_type(lib: Any) -> Any:
                 )
 
     return Stream
-
-
-@functools.cache
-def _tape_type(lib: Any) -> Any:
-    class Tape(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
-        """A response's stream that is listened to on its way, to its end even if nobody reads on."""
-
-        def __init__(
-            self, stream: Any, note: Callable[[bytes], None], done: Callable[[bool], None]
-        ) -> None:
-            self.stream, self.note, self.done = stream, note, done
-            self.pieces: Any = None  # begun with the first read
-            self.complete = self.broken = self.closed = False
-
-        def __iter__(self) -> Iterator[bytes]:
-            self.pieces = self.pieces or iter(self.stream)
-            try:
-                for piece in self.pieces:
-                    self.note(piece)
-                    yield piece
-                self.complete = True
-            except GeneratorExit:
-                raise
-            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
-                self.broken = True
-                raise
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            self.pieces = self.pieces or aiter(self.stream)
-            try:
-                async for piece in self.pieces:
-                    self.note(piece)
-                    yield piece
-                self.complete = True
-            except GeneratorExit:
-                raise
-            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
-                self.broken = True
-                raise
-
-        def close(self) -> None:
-            try:
-                if self._left_early():
-                    with contextlib.suppress(lib.TransportError):
-                        until = clock() + DRAIN
-                        for _ in self:
-                            if clock() > until:
-                                break
-            finally:
-                self.stream.close()
-                self._once()
-
-        async def aclose(self) -> None:
-            try:
-                if self._left_early():
-                    with contextlib.suppress(lib.TransportError):
-                        until = clock() + DRAIN
-                        async for _ in self:
-                            if clock() > until:
-                                break
-            finally:
-                await self.stream.aclose()
-                self._once()
-
-        def _left_early(self) -> bool:
-            return self.pieces is not None and not (self.complete or self.broken or self.closed)
-
-        def _once(self) -> None:
-            if not self.closed:
-                self.closed = True
-                self.done(self.complete)
-
-    return Tape
 
 
 def _pace() -> float:

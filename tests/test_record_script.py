@@ -95,3 +95,45 @@ def test_it_says_what_is_missing(arguments, says):
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_says_what_recording_will_cost(monkeypatch):
+    said = record.bill(["02_first_call", "05_embeddings"]).splitlines()
+    assert [line.partition(":")[0] for line in said[:2]] == ["02_first_call", "05_embeddings"]
+    sums = [float(line.partition("$")[2].split()[0]) for line in said[:2]]
+    assert said[2].startswith(f"Together about ${sum(sums):.4f}")
+    assert sum(sums) > 0
+
+
+def test_a_lesson_without_a_meter_line_has_no_known_price(lesson):
+    lesson(START)
+    assert record.bill(["02_first_call"]).startswith("02_first_call: not known")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "asked", "recorded"),
+    [
+        ([], "y", True, True),
+        ([], "", True, False),
+        ([], "no", True, False),
+        (["--yes"], None, False, True),
+        ([], None, False, False),  # nobody is there to answer
+        (["--stand-ins"], None, False, True),
+    ],
+)
+def test_it_asks_before_money_is_spent(monkeypatch, capsys, arguments, answer, asked, recorded):
+    questions, done = [], []
+    monkeypatch.setenv("MISTRAL_API_KEY", "mine")
+    monkeypatch.setattr(sys, "argv", ["record.py", "02_first_call", *arguments])
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: answer is not None, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or answer)
+    monkeypatch.setattr(record, "renew", lambda *lesson: done.append(lesson) or 1)
+    if recorded:
+        record.main()
+    else:
+        with pytest.raises(SystemExit):
+            record.main()
+    said = capsys.readouterr()
+    assert (bool(questions), bool(done)) == (asked, recorded)
+    assert ("Together about $" in said.out) == ("--stand-ins" not in arguments)
+    assert ("--yes" in said.err) == (not asked and not recorded)

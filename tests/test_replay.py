@@ -409,19 +409,27 @@ def test_a_placeholder_key_is_set_only_where_none_is(recorded, monkeypatch):
     assert os.environ["MISTRAL_API_KEY"] == "mine"
 
 
-def test_live_intercepts_nothing(recorded, monkeypatch, capsys):
-    before = [
-        (lib.HTTPTransport.handle_request, lib.AsyncHTTPTransport.handle_async_request)
-        for lib in (httpx, httpx2)
-    ]
+def test_live_changes_nothing(recorded, monkeypatch, capsys):
+    """The request goes out as it is, and the answer arrives as it came, piece by piece."""
+    sent, pieces = [], [b"data: {}\n\n", b"data: [DONE]\n\n"]
+
+    def network(transport, request):
+        sent.append(request)
+        stream = b"".join(pieces)
+        return httpx.Response(200, content=stream, headers={"content-type": "text/event-stream"})
+
     recorded(item(CHEESE, {"body": ANSWER}))
     monkeypatch.setenv("MISTRAL_API_KEY", "mine")
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", network)
     helpers.start("lesson", mode="live")
-    after = [
-        (lib.HTTPTransport.handle_request, lib.AsyncHTTPTransport.handle_async_request)
-        for lib in (httpx, httpx2)
-    ]
-    assert after == before
+    with httpx.Client() as client:
+        request = client.build_request(
+            "POST", f"{helpers.client.API}/chat/completions", json=CHEESE
+        )
+        before = dict(request.headers)
+        answer = client.send(request)
+    assert sent == [request] and dict(request.headers) == before
+    assert answer.content == b"".join(pieces)
     assert "Live" in capsys.readouterr().out
 
 

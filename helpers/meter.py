@@ -1,0 +1,99 @@
+"""`meter`: what the calls of a notebook amount to, in tokens and in money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .prices import Price, UnknownPrice, price
+from .reply import Usage
+from .wire import Json
+
+
+@dataclass(frozen=True)
+class Call:
+    """One answered request. `usage` is None where none came; `model` where it named no model."""
+
+    path: str
+    status: int
+    model: str | None
+    usage: Usage | None
+    host: str
+
+    def price(self) -> Price | None:
+        """What it costs at today's prices; None where nothing is billed by tokens, or unknown."""
+        if self.usage is None or self.model is None:
+            return None
+        try:
+            return price(self.usage, self.model, region=region(self.host))
+        except UnknownPrice:
+            return None
+
+
+_calls: list[Call] = []
+_paid = False
+
+
+def meter() -> None:
+    """Print one line: calls, tokens in and out, and their price in US dollars and euros.
+
+    It counts every request to a Mistral host since `helpers.start`, from every client of this
+    process; refused ones cost nothing. In replay it says what the same calls would cost live. There,
+    and in a recording, a stream that is left early counts whole; live, it has no usage and its price
+    is unknown. The prices are those of data/models.csv, without discounts.
+    """
+    print(summary(list(_calls), _paid))
+
+
+def summary(calls: list[Call], paid: bool) -> str:
+    """The line for these calls."""
+    used = sum(call.usage.prompt_tokens for call in calls if call.usage)
+    out = sum(call.usage.completion_tokens for call in calls if call.usage)
+    line = f"{len(calls)} call{'s' * (len(calls) != 1)}, {used:,} tokens in, {out:,} out."
+    prices = [found for call in calls if (found := call.price())]
+    unknown = sum(
+        call.status < 300 and call.model is not None and call.price() is None for call in calls
+    )
+    if prices:
+        sums = [
+            f"{mark}{money(sum(amounts))}"
+            for mark, currency in (("$", "usd"), ("€", "eur"))
+            if None not in (amounts := [getattr(found, currency) for found in prices])
+        ]
+        date = min(found.checked for found in prices)
+        line += f" {'Billed' if paid else 'Live'}: {' or '.join(sums)}, at the prices of {date}."
+    if unknown:
+        line += f" The price of {unknown} is not known."
+    return line if paid else f"{line} This replay cost nothing."
+
+
+def money(amount: float) -> str:
+    """A sum with two decimals, small ones with six."""
+    return f"{amount:.6f}" if 0 < amount < 0.01 else f"{amount:,.2f}"
+
+
+def begin_count(paid: bool) -> None:
+    """Forget the calls so far; `paid` says whether those to come are billed."""
+    global _paid
+    _calls.clear()
+    _paid = paid
+
+
+def count_call(request: Json, status: int, said: Json | None, host: str) -> None:
+    """Note an answered request, as a recording has both."""
+    body = request["body"] if isinstance(request["body"], dict) else {}
+    model = body.get("model")
+    _calls.append(Call(request["path"], status, model, read_usage(said), host))
+
+
+def read_usage(said: Json | None) -> Usage | None:
+    """The usage in the body of an answer, or in the last event of a stream that has one."""
+    bodies = [event.get("data") for event in (said or {}).get("events", [])] or [
+        (said or {}).get("body")
+    ]
+    found = [body["usage"] for body in bodies if isinstance(body, dict) and body.get("usage")]
+    return Usage.from_json(found[-1]) if found else None
+
+
+def region(host: str) -> str | None:
+    """ "eu" or "us" for a regional host of Mistral's."""
+    return {"api.eu.mistral.ai": "eu", "api.us.mistral.ai": "us"}.get(host)

@@ -1,0 +1,139 @@
+"""Listening to an answer on its way, without holding it back."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from .wire import Json, to_body, to_events
+
+DRAIN = 60  # seconds for which a recorder reads on in a stream that somebody has left
+
+
+def listen(
+    lib: Any,
+    response: Any,
+    elapsed: Callable[[], float],
+    done: Callable[[Json | None], None],
+    drain: bool = False,
+) -> Any:
+    """The same response of `httpx` or `httpx2`, which tells what it said when it has been closed.
+
+    elapsed: the seconds since the request, for the events of streams.
+    done: is called once, with what a recording keeps of the answer's body: {"events"} and perhaps
+    {"cut"}, {"body"}, {"text"} or {"base64"}; or with None where half of a body came.
+    drain: read a stream to its end where nobody else does.
+    """
+    pieces: list[tuple[float, bytes]] = []
+
+    def note(piece: bytes) -> None:
+        pieces.append((elapsed(), piece))
+
+    def end(complete: bool) -> None:
+        done(_said(lib, response, pieces, complete))
+
+    if response.is_closed:  # made in one piece, as by httpx.MockTransport: nobody reads its stream
+        for piece in response.stream:
+            note(piece)
+        end(True)
+    else:
+        response.stream = _tape_type(lib)(response.stream, note, end, drain)
+    return response
+
+
+def _said(
+    lib: Any, response: Any, pieces: list[tuple[float, bytes]], complete: bool
+) -> Json | None:
+    kind = response.headers.get("content-type", "application/json")
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding != "identity" or "text/event-stream" not in kind:
+        if not complete:
+            return None
+        content = b"".join(piece for _, piece in pieces)
+        body = lib.Response(200, headers={"content-encoding": encoding}, content=content).content
+        if "text/event-stream" not in kind:
+            return to_body(body, kind)
+        pieces = [(pieces[-1][0], body)] if pieces else []
+    said: Json = {"events": to_events(pieces)}
+    return said if complete else {**said, "cut": True}
+
+
+@functools.cache
+def _tape_type(lib: Any) -> Any:
+    class Tape(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
+        """A response's stream that is listened to on its way, with `drain` to its end if nobody reads on."""
+
+        def __init__(
+            self,
+            stream: Any,
+            note: Callable[[bytes], None],
+            done: Callable[[bool], None],
+            drain: bool,
+        ) -> None:
+            self.stream, self.note, self.done, self.drain = stream, note, done, drain
+            self.pieces: Any = None  # begun with the first read
+            self.complete = self.broken = self.closed = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            self.pieces = self.pieces or iter(self.stream)
+            try:
+                for piece in self.pieces:
+                    self.note(piece)
+                    yield piece
+                self.complete = True
+            except GeneratorExit:
+                raise
+            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
+                self.broken = True
+                raise
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            self.pieces = self.pieces or aiter(self.stream)
+            try:
+                async for piece in self.pieces:
+                    self.note(piece)
+                    yield piece
+                self.complete = True
+            except GeneratorExit:
+                raise
+            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
+                self.broken = True
+                raise
+
+        def close(self) -> None:
+            try:
+                if self._left_early():
+                    with contextlib.suppress(lib.TransportError):
+                        until = time.monotonic() + DRAIN
+                        for _ in self:
+                            if time.monotonic() > until:
+                                break
+            finally:
+                self.stream.close()
+                self._once()
+
+        async def aclose(self) -> None:
+            try:
+                if self._left_early():
+                    with contextlib.suppress(lib.TransportError):
+                        until = time.monotonic() + DRAIN
+                        async for _ in self:
+                            if time.monotonic() > until:
+                                break
+            finally:
+                await self.stream.aclose()
+                self._once()
+
+        def _left_early(self) -> bool:
+            begun = self.drain and self.pieces is not None
+            return begun and not (self.complete or self.broken or self.closed)
+
+        def _once(self) -> None:
+            if not self.closed:
+                self.closed = True
+                self.done(self.complete)
+
+    return Tape

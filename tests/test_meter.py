@@ -1,0 +1,146 @@
+"""The meter line of a lesson is what its recordings add up to; every client is counted."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import httpx2
+import nbformat
+import pytest
+
+import helpers
+from helpers.meter import Call, summary
+from helpers.reply import Usage
+from tests.model_ids import ROWS
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+URL = f"{helpers.client.API}/chat/completions"
+ASK = {
+    "model": "mistral-small-latest",
+    "messages": [{"role": "user", "content": "What is the best French cheese?"}],
+}
+
+
+@pytest.fixture(scope="module")
+def answered():
+    """{lesson: [(model, recorded response)]}: what answered when all cells were run once."""
+    command = [sys.executable, ROOT / "tests" / "run_cells.py", *LESSONS]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True, cwd=ROOT
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_last_line_of_a_lesson_is_what_its_recordings_add_up_to(lesson, answered):
+    """Added up here from the recordings and the table of models, not by the meter."""
+    last = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4).cells[-1]
+    assert last.source == "helpers.meter()"
+    used = out = usd = eur = 0
+    for model, response in answered[lesson]:
+        bodies = [event["data"] for event in response.get("events", [])] or [response.get("body")]
+        usages = [b["usage"] for b in bodies if isinstance(b, dict) and b.get("usage")]
+        for usage in usages[-1:]:
+            (row,) = (r for r in ROWS if model in (r["id"], *r["aliases"].split()))
+            into, of = usage["prompt_tokens"], usage["completion_tokens"]
+            used, out = used + into, out + of
+            usd += into * float(row["usd_per_million_input"]) / 1e6
+            usd += of * float(row["usd_per_million_output"] or 0) / 1e6
+            eur += into * float(row["eur_per_million_input"]) / 1e6
+            eur += of * float(row["eur_per_million_output"] or 0) / 1e6
+    said = f"{len(answered[lesson])} calls, {used:,} tokens in, {out:,} out."
+    if usd:
+        said += f" Live: ${usd:.6f} or €{eur:.6f}, at the prices of 2026-08-21."
+    assert last.outputs[0].text == f"{said} This replay cost nothing.\n"
+
+
+def line(capsys):
+    helpers.meter()
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+def ask_sync():
+    httpx.Client().post(URL, json=ASK)
+
+
+def ask_httpx2():
+    httpx2.Client().post(URL, json=ASK)
+
+
+def ask_async():
+    async def post():
+        async with httpx.AsyncClient() as client:
+            await client.post(URL, json=ASK)
+
+    asyncio.run(post())
+
+
+@pytest.mark.parametrize("ask", [ask_sync, ask_httpx2, ask_async])
+def test_it_counts_every_client(ask, capsys):
+    helpers.start("02_first_call")
+    assert line(capsys) == "0 calls, 0 tokens in, 0 out. This replay cost nothing."
+    ask()
+    assert line(capsys).startswith("1 call, 22 tokens in, 50 out. Live: $0.000033 or €0.000028")
+    helpers.start("02_first_call")
+    assert line(capsys).startswith("0 calls")
+
+
+def live(monkeypatch, response):
+    """Live mode over a network that answers so."""
+    monkeypatch.setenv("MISTRAL_API_KEY", "mine")
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: response)
+    helpers.start("02_first_call", mode="live")
+
+
+def chunk(**more):
+    return f"data: {json.dumps({'choices': [], **more})}\n\n".encode()
+
+
+USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 0}
+
+
+def test_a_live_stream_is_billed_by_its_last_event(monkeypatch, capsys):
+    content = chunk() + chunk(usage=USAGE) + b"data: [DONE]\n\n"
+    headers = {"content-type": "text/event-stream"}
+    live(monkeypatch, httpx.Response(200, headers=headers, content=content))
+    httpx.Client().post(URL, json=ASK)
+    assert "Billed: $0.15 or €0.12, at the prices of 2026-08-21." in line(capsys)
+
+
+def test_a_live_stream_that_was_left_says_that_its_price_is_unknown(monkeypatch, capsys):
+    class Endless(httpx.SyncByteStream):
+        def __iter__(self):
+            while True:
+                yield chunk()
+
+    headers = {"content-type": "text/event-stream"}
+    live(monkeypatch, httpx.Response(200, headers=headers, stream=Endless()))
+    with httpx.Client().stream("POST", URL, json=ASK) as response:
+        next(response.iter_bytes())
+    assert line(capsys) == "1 call, 0 tokens in, 0 out. The price of 1 is not known."
+
+
+def test_refused_calls_and_a_regional_host(monkeypatch, capsys):
+    live(monkeypatch, httpx.Response(429, json={"message": "Rate limit exceeded"}))
+    httpx.Client().post(URL, json=ASK)
+    assert line(capsys) == "1 call, 0 tokens in, 0 out."
+    live(monkeypatch, httpx.Response(200, json={"usage": USAGE}))
+    httpx.Client().post(URL.replace("api.", "api.eu."), json=ASK)
+    assert re.search(r"Billed: \$0\.1[67] or €0\.13,", line(capsys))
+
+
+def test_an_upload_is_left_alone(monkeypatch):
+    live(monkeypatch, httpx.Response(200, json={"id": "1"}))
+    request = httpx.Request("POST", "https://api.mistral.ai/v1/files", files={"file": b"x"})
+    httpx.HTTPTransport().handle_request(request)
+    assert not hasattr(request, "_content"), "a large file would be read into memory"
+
+
+def test_a_model_without_a_price_is_named_as_such():
+    call = Call("/v1/chat/completions", 200, "mistral-large-4", Usage(5, 5), "api.mistral.ai")
+    assert summary([call], paid=True) == "1 call, 5 tokens in, 5 out. The price of 1 is not known."
