@@ -1,0 +1,178 @@
+"""`check` and `clean`: all lines of a file, one after the other or on many machines."""
+
+from __future__ import annotations
+
+import array
+import base64
+import collections
+import contextlib
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .blocks import Found, Task, lines, look_at, sample_at
+from .compare import Records
+from .progress import progress_bar
+from .report import Problem, Problems, Report
+from .rules import KINDS, LONGEST, excerpt
+
+CONTEXT = 32_768
+BLOCK = 8 * 2**20
+NEAR_LINES = 2_000_000
+
+
+def check(
+    path: str | os.PathLike[str],
+    *,
+    kind: str | None = None,
+    context: int = CONTEXT,
+    near: float | None = 0.8,
+    near_lines: int = NEAR_LINES,
+    test: str | os.PathLike[str] | None = None,
+    dask: bool | str = False,
+    progress: bool | None = None,
+    block_size: int = BLOCK,
+) -> Report:
+    """Find all that is wrong in a file of training data in JSON Lines form."""
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}: give one of {', '.join(KINDS)}, or None.")
+    if near is not None and not 0 < near <= 1:
+        raise ValueError(f"near is {near}: give a similarity above 0 and up to 1, or None.")
+    if context < 1 or block_size < 1:
+        raise ValueError("context and block_size must be at least 1.")
+    train = _file(path)
+    sources = [train] if test is None else [_file(test), train]
+    if len(sources) == 2 and train.samefile(sources[0]):
+        raise ValueError(f"{train} can't be its own test file.")
+    total = sum(source.stat().st_size for source in sources)
+    problems, kinds, blank = Problems(), collections.Counter[str](), 0
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        progress_bar(total, progress) as bar,
+        _mapper(dask) as mapped,
+    ):
+        records = Records(Path(folder), total, near_lines if near else 0)
+        for source in sources:
+            size, count = source.stat().st_size, 0
+            tasks = (
+                Task(source, begin, min(begin + block_size, size), kind, context, near is not None)
+                for begin in range(0, size, block_size)
+            )
+            for task, found in mapped(tasks):
+                found.records["line"] += count
+                if source is train:
+                    problems.add(p._replace(line=p.line + count) for p in found.problems)
+                    kinds += found.kinds
+                else:
+                    found.records["line"] *= -1
+                records.add(found.records)
+                count += found.lines
+                bar.update(task.end - task.begin)
+        flagged = array.array("q")
+        problems.add(_compared(records.same(), train, flagged))
+        if near:
+            problems.add(_compared(records.alike(near, flagged, train, sources[0]), train))
+    problems.sort()
+    notes = []
+    if len(kinds) > 1:
+        notes.append("more than one format in one file: say which one you mean, as in kind='chat'")
+    if near and records.count > near_lines:
+        notes.append(
+            f"near-duplicates were looked for in the first {near_lines:,} good lines only: "
+            "raise near_lines (200 bytes of memory each)"
+        )
+    blank = problems.counts().get("blank line", 0)
+    return Report(train, count, count - problems.lines(), blank, kinds, problems, notes)
+
+
+def _compared(
+    rows: Iterable[tuple[int, int, str, str]], path: Path, flagged: array.array[int] | None = None
+) -> Iterator[Problem]:
+    for line, start, reason, detail in rows:
+        if flagged is not None:
+            flagged.append(line)
+        yield Problem(line, reason, detail, excerpt(sample_at(path, start).text))
+
+
+def clean(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    rejected: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Report:
+    """Write the good lines of a file into `out`, and the others with their reasons into `rejected`."""
+    source, good = _file(path), Path(out)
+    bad = Path(rejected) if rejected else good.with_suffix(".rejected.jsonl")
+    named = [source, good, bad]
+    if len({file.resolve() for file in named}) < 3 or any(
+        a.exists() and b.exists() and a.samefile(b) for a, b in itertools.combinations(named, 2)
+    ):
+        raise ValueError("path, out and rejected must be three different files.")
+    report = check(source, **options)
+    with _replacing(good) as good_file, _replacing(bad) as bad_file:
+        problems = itertools.groupby(report.problems, key=lambda problem: problem.line)
+        number, rest = next(problems, (0, iter(())))
+        for count, (start, line) in enumerate(lines(source, 0, source.stat().st_size), 1):
+            if count != number:
+                good_file.write(line + b"\n")
+                continue
+            reasons = [{"reason": p.reason, "detail": p.detail} for p in rest]
+            entry = {"line": count, "problems": reasons, **_original(line, start)}
+            bad_file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+            number, rest = next(problems, (0, iter(())))
+        if count != report.lines:
+            raise RuntimeError(f"{source} changed while it was read: nothing was written.")
+    return report
+
+
+def _original(line: bytes, start: int) -> dict[str, Any]:
+    """The line, byte for byte: as text, in base64 where it is none; of too long ones the place."""
+    if len(line) > LONGEST:
+        return {"begins_at_byte": start}
+    try:
+        return {"text": line.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(line).decode()}
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when it is complete; if anything goes wrong, it never was."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    """The file, if it can be read as lines. Raises OSError or ValueError saying what it is instead."""
+    found = Path(path)
+    if found.is_dir():
+        raise IsADirectoryError(f"{found} is a folder: give a file of JSON Lines.")
+    with found.open("rb") as file:
+        begin = file.read(4)
+    for magic, name in {b"\x1f\x8b": "gzip", b"PK\3\4": "zip", b"\x28\xb5\x2f\xfd": "zstd"}.items():
+        if begin.startswith(magic):
+            raise ValueError(f"{found} is compressed ({name}): unpack it first, as for a trainer.")
+    return found
+
+
+@contextlib.contextmanager
+def _mapper(dask: bool | str) -> Iterator[Callable[[Iterable[Task]], Iterator[tuple[Task, Found]]]]:
+    """What applies `look_at` to all tasks, in their order: here, or on a cluster of Dask's."""
+    if dask:
+        from .cluster import mapper
+
+        with mapper("" if dask is True else dask) as mapped:
+            yield mapped
+    else:
+        yield lambda tasks: ((task, look_at(task)) for task in tasks)

@@ -1,0 +1,96 @@
+"""Lines compared with one another: duplicates, contradictions, near-duplicates, leaks.
+
+Only lines that are good in themselves take part. Those of the test file have negative numbers and
+come first.
+"""
+
+from __future__ import annotations
+
+import array
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from . import near
+from .blocks import RECORD, sample_at
+from .report import Problem
+from .rules import excerpt
+
+PART = 64 * 2**20  # bytes of the file for one part of its records: some ten MB each in memory
+SKETCH = np.dtype([(name, RECORD[name]) for name in ("line", "start", "sketch")])
+
+
+class Records:
+    """The records of all good lines, in temporary files, those of one prompt together."""
+
+    def __init__(self, folder: Path, size: int, near_lines: int) -> None:
+        self._parts = [folder / f"part-{n}" for n in range(size // PART + 1)]
+        self._sketches = folder / "sketches"
+        self._near_lines = near_lines
+        self.count = 0
+
+    def add(self, records: npt.NDArray[np.void]) -> None:
+        """Take the records of the next lines."""
+        part = records["prompt"] % len(self._parts)
+        for number in np.unique(part):
+            with self._parts[number].open("ab") as file:
+                records[part == number].tofile(file)
+        rows = np.empty(len(records), SKETCH)
+        for name in SKETCH.fields or ():
+            rows[name] = records[name]
+        with self._sketches.open("ab") as file:
+            rows[: max(0, self._near_lines - self.count)].tofile(file)
+        self.count += len(records)
+
+    def same(self) -> Iterator[tuple[int, int, str, str]]:
+        """(line, start, reason, detail) of lines with the prompt of an earlier one."""
+        for part in self._parts:
+            if not part.exists():
+                continue
+            records = np.fromfile(part, RECORD)
+            order = np.argsort(records["prompt"], kind="stable")
+            prompts = records["prompt"][order]
+            again = prompts[1:] == prompts[:-1]
+            member = np.r_[again, False] | np.r_[False, again]
+            before, answers = None, {}
+            for row in records[order[member]]:
+                prompt, answer, exact, line, start, _ = row.item()
+                if prompt != before:
+                    before, first, answers, words = prompt, line, {}, set()
+                if line < 0:
+                    pass
+                elif first < 0:
+                    yield line, start, "test leak", f"line {-first} of the test file has its prompt"
+                elif answer not in answers and answers:
+                    yield line, start, "contradiction", f"line {first} has another answer"
+                elif answer in answers:
+                    white = "" if exact in words else " but for white space"
+                    yield line, start, f"duplicate{white}", f"the same as line {answers[answer]}"
+                answers.setdefault(answer, line)
+                words.add(exact)
+
+    def alike(self, threshold: float, without: array.array[int], path: Path, test: Path | None) -> Iterator[tuple[int, int, str, str]]:
+        """(line, start, reason, detail) of lines with nearly the words of an earlier one."""
+        rows = np.fromfile(self._sketches, SKETCH)
+        rows = rows[~np.isin(rows["line"], np.frombuffer(without, np.int64))]
+
+        @functools.lru_cache(1000)
+        def text(number: int) -> str:
+            _, line, start = 0, int(rows["line"][number]), int(rows["start"][number])
+            return sample_at(test if line < 0 and test else path, start).text
+
+        like: dict[int, int] = {}  # a near-duplicate stands for nothing: its original does
+        for earlier, later in near.candidates(rows["sketch"]).tolist():
+            original = like.get(earlier, earlier)
+            line, start, _ = rows[later].item()
+            if line < 0 or later in like:
+                continue
+            if (share := near.similarity(text(original), text(later))) >= threshold:
+                like[later] = original
+                other = int(rows["line"][original])
+                where = f"line {other}" if other > 0 else f"line {-other} of the test file"
+                reason = "near-duplicate" if other > 0 else "test leak"
+                yield line, start, reason, f"{share:.0%} as {where}"
