@@ -3,6 +3,7 @@
 from .checking import check, clean
 from .report import Problem, Report
 from .rules import REASONS
+from .samples import from_pairs, read, split, write
 from .tokens import Estimate, count_tokens, estimate
 
 __all__ = [
@@ -14,4 +15,8 @@ __all__ = [
     "clean",
     "count_tokens",
     "estimate",
+    "from_pairs",
+    "read",
+    "split",
+    "write",
 ]

@@ -16,12 +16,11 @@ from .near import sketch
 from .report import Problem
 from .rules import LONGEST, Sample, excerpt, look
 
-LONGEST = 64 * 2**20  # bytes of a line that are read at all
 SPACE = b" \t\r\n\v\f"
 RECORD = np.dtype(  # what other lines are compared by; `start` is where the line begins
     [(name, "u8") for name in ("prompt", "answer", "exact")]
     + [(name, "i8") for name in ("line", "start")]
-    + [("sketch", "u1", (24,))]  # type: ignore[list-item]
+    + [("sketch", "u1", (24,))]
 )
 
 
@@ -58,9 +57,7 @@ def look_at(task: Task) -> Found:
         problems += [Problem(number, f.reason, f.detail, excerpt(f.excerpt)) for f in faults]
         if sample:
             exact = _digest(f"{sample.prompt}\x1f{sample.answer}".encode())
-            prompt, answer = (
-                _digest(text.encode().translate(None, SPACE)) for text in sample[:2]
-            )
+            prompt, answer = (_digest(text.encode().translate(None, SPACE)) for text in sample[:2])
             rows.append((prompt, answer, exact, number, start, 0))
             texts.append(sample.text)
     records = np.array(rows, RECORD)

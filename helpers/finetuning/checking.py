@@ -21,7 +21,7 @@ from .report import Problem, Problems, Report
 from .rules import KINDS, LONGEST, excerpt
 
 CONTEXT = 32_768
-BLOCK = 8 * 2**20
+BLOCK = 2 * 2**20
 NEAR_LINES = 2_000_000
 
 
@@ -44,8 +44,8 @@ def check(
         raise ValueError(f"near is {near}: give a similarity above 0 and up to 1, or None.")
     if context < 1 or block_size < 1:
         raise ValueError("context and block_size must be at least 1.")
-    train = _file(path)
-    sources = [train] if test is None else [_file(test), train]
+    train = source_file(path)
+    sources = [train] if test is None else [source_file(test), train]
     if len(sources) == 2 and train.samefile(sources[0]):
         raise ValueError(f"{train} can't be its own test file.")
     total = sum(source.stat().st_size for source in sources)
@@ -75,7 +75,7 @@ def check(
         flagged = array.array("q")
         problems.add(_compared(records.same(), train, flagged))
         if near:
-            problems.add(_compared(records.alike(near, flagged, train, sources[0]), train))
+            problems.add(_compared(records.alike(near, flagged, (sources[0], train)), train))
     problems.sort()
     notes = []
     if len(kinds) > 1:
@@ -83,7 +83,7 @@ def check(
     if near and records.count > near_lines:
         notes.append(
             f"near-duplicates were looked for in the first {near_lines:,} good lines only: "
-            "raise near_lines (200 bytes of memory each)"
+            "raise near_lines (100 bytes of memory for each)"
         )
     blank = problems.counts().get("blank line", 0)
     return Report(train, count, count - problems.lines(), blank, kinds, problems, notes)
@@ -105,7 +105,7 @@ def clean(
     **options: Any,
 ) -> Report:
     """Write the good lines of a file into `out`, and the others with their reasons into `rejected`."""
-    source, good = _file(path), Path(out)
+    source, good = source_file(path), Path(out)
     bad = Path(rejected) if rejected else good.with_suffix(".rejected.jsonl")
     named = [source, good, bad]
     if len({file.resolve() for file in named}) < 3 or any(
@@ -113,7 +113,7 @@ def clean(
     ):
         raise ValueError("path, out and rejected must be three different files.")
     report = check(source, **options)
-    with _replacing(good) as good_file, _replacing(bad) as bad_file:
+    with replacing(good) as good_file, replacing(bad) as bad_file:
         problems = itertools.groupby(report.problems, key=lambda problem: problem.line)
         number, rest = next(problems, (0, iter(())))
         for count, (start, line) in enumerate(lines(source, 0, source.stat().st_size), 1):
@@ -140,7 +140,7 @@ def _original(line: bytes, start: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name when it is complete; if anything goes wrong, it never was."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
@@ -153,7 +153,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _file(path: str | os.PathLike[str]) -> Path:
+def source_file(path: str | os.PathLike[str]) -> Path:
     """The file, if it can be read as lines. Raises OSError or ValueError saying what it is instead."""
     found = Path(path)
     if found.is_dir():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import array
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,10 @@ import numpy.typing as npt
 
 from . import near
 from .blocks import RECORD, sample_at
-from .report import Problem
-from .rules import excerpt
 
 PART = 64 * 2**20  # bytes of the file for one part of its records: some ten MB each in memory
 SKETCH = np.dtype([(name, RECORD[name]) for name in ("line", "start", "sketch")])
+Row = tuple[int, int, str, str]  # line, start, reason, detail
 
 
 class Records:
@@ -45,8 +44,8 @@ class Records:
             rows[: max(0, self._near_lines - self.count)].tofile(file)
         self.count += len(records)
 
-    def same(self) -> Iterator[tuple[int, int, str, str]]:
-        """(line, start, reason, detail) of lines with the prompt of an earlier one."""
+    def same(self) -> Iterator[Row]:
+        """Lines with the prompt of an earlier one."""
         for part in self._parts:
             if not part.exists():
                 continue
@@ -55,7 +54,9 @@ class Records:
             prompts = records["prompt"][order]
             again = prompts[1:] == prompts[:-1]
             member = np.r_[again, False] | np.r_[False, again]
-            before, answers = None, {}
+            before = first = None
+            answers: dict[int, int] = {}
+            words: set[int] = set()
             for row in records[order[member]]:
                 prompt, answer, exact, line, start, _ = row.item()
                 if prompt != before:
@@ -72,25 +73,34 @@ class Records:
                 answers.setdefault(answer, line)
                 words.add(exact)
 
-    def alike(self, threshold: float, without: array.array[int], path: Path, test: Path | None) -> Iterator[tuple[int, int, str, str]]:
-        """(line, start, reason, detail) of lines with nearly the words of an earlier one."""
+    def alike(
+        self, threshold: float, flagged: array.array[int], paths: Sequence[Path]
+    ) -> Iterator[Row]:
+        """Lines with nearly the words of an earlier one, but for those that are flagged already.
+
+        paths: the test file's, or the file's own once more, and the file's.
+        """
         rows = np.fromfile(self._sketches, SKETCH)
-        rows = rows[~np.isin(rows["line"], np.frombuffer(without, np.int64))]
+        if flagged:
+            rows = rows[~np.isin(rows["line"], np.frombuffer(flagged, np.int64))]
+        sketches = np.ascontiguousarray(rows["sketch"])
+        numbers, starts = rows["line"].copy(), rows["start"].copy()
+        del rows
 
-        @functools.lru_cache(1000)
-        def text(number: int) -> str:
-            _, line, start = 0, int(rows["line"][number]), int(rows["start"][number])
-            return sample_at(test if line < 0 and test else path, start).text
+        @functools.lru_cache(100)
+        def text(row: int) -> str:
+            return sample_at(paths[numbers[row] > 0], int(starts[row])).text
 
-        like: dict[int, int] = {}  # a near-duplicate stands for nothing: its original does
-        for earlier, later in near.candidates(rows["sketch"]).tolist():
-            original = like.get(earlier, earlier)
-            line, start, _ = rows[later].item()
-            if line < 0 or later in like:
+        originals: dict[int, int] = {}  # of a near-duplicate, the row that it is nearly equal to
+        for earlier, row in near.candidates(sketches).tolist():
+            original, line = originals.get(earlier, earlier), int(numbers[row])
+            if line < 0 or row in originals:
                 continue
-            if (share := near.similarity(text(original), text(later))) >= threshold:
-                like[later] = original
-                other = int(rows["line"][original])
-                where = f"line {other}" if other > 0 else f"line {-other} of the test file"
-                reason = "near-duplicate" if other > 0 else "test leak"
-                yield line, start, reason, f"{share:.0%} as {where}"
+            if (share := near.similarity(text(original), text(row))) >= threshold:
+                originals[row] = original
+                other = int(numbers[original])
+                reason, where = (
+                    ("near-duplicate", "") if other > 0 else ("test leak", " of the test file")
+                )
+                detail = f"{share:.0%} of its pairs of words are those of line {abs(other)}{where}"
+                yield line, int(starts[row]), reason, detail

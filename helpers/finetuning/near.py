@@ -59,24 +59,23 @@ def candidates(rows: Sketches) -> npt.NDArray[np.int64]:
     Those that share two bands of three bytes, each with the one before and with the first of those
     that share them, if two thirds of all bytes are the same.
     """
-    found = [np.empty(0, np.int64)]
-    count = len(rows)
-    padded = np.zeros((count, 8), np.uint8)
+    found, count = [np.empty(0, np.int64)], len(rows)
+    parts = count // 250_000 + 1  # each sorted for itself, which takes less memory
     for one, two in itertools.combinations(range(0, HASHES, BAND), 2):
-        padded[:, :3], padded[:, 3:6] = rows[:, one : one + 3], rows[:, two : two + 3]
-        key = padded.view("<u8")[:, 0]
-        order = np.argsort(key, kind="stable")
-        same = key[order[1:]] == key[order[:-1]]
-        at = np.flatnonzero(same) + 1
-        first = np.maximum.accumulate(np.where(np.r_[False, same], 0, np.arange(count)))
-        for earlier in (order[at - 1], order[first[at]]):
-            alike = (rows[earlier] == rows[order[at]]).sum(axis=1) * 3 >= HASHES * 2
-            found.append(np.unique(order[at][alike] * count + earlier[alike]))
+        part = rows[:, one] % parts
+        for number in range(parts):
+            some = np.flatnonzero(part == number)
+            bands = np.zeros((len(some), 8), np.uint8)
+            bands[:, :BAND] = rows[some, one : one + BAND]
+            bands[:, BAND : 2 * BAND] = rows[some, two : two + BAND]
+            keys = bands.view("<u8")[:, 0]
+            order = np.argsort(keys, kind="stable")
+            same = keys[order[1:]] == keys[order[:-1]]
+            at = np.flatnonzero(same) + 1
+            first = np.maximum.accumulate(np.where(np.r_[False, same], 0, np.arange(len(some))))
+            later = some[order[at]]
+            for earlier in (some[order[at - 1]], some[order[first[at]]]):
+                equal = (rows[earlier] == rows[later]).sum(axis=1)
+                found.append((later * count + earlier)[equal * 3 >= HASHES * 2])
     both = np.unique(np.concatenate(found))
     return np.stack([both % max(count, 1), both // max(count, 1)], axis=1)
-
-
-def similarity(a: str, b: str) -> float:
-    """The share of pairs of words that two texts have in common (Jaccard): 0 to 1."""
-    left, right = (set(itertools.pairwise(words(text).split())) for text in (a, b))
-    return len(left & right) / max(1, len(left | right))

@@ -44,7 +44,9 @@ class Problems(Sequence[Problem]):
 
     def counts(self) -> dict[str, int]:
         """How many there are of each reason, the most frequent first."""
-        rows = self._rows.execute("SELECT reason, count(*) n FROM sorted GROUP BY 1 ORDER BY n DESC, 1")
+        rows = self._rows.execute(
+            "SELECT reason, count(*) n FROM sorted GROUP BY 1 ORDER BY n DESC, 1"
+        )
         return dict(rows.fetchall())
 
     def lines(self) -> int:
@@ -118,6 +120,8 @@ class Report:
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.kinds.items()))
-        rows = [f"{self.path.name}: {self.good:,} of {self.lines:,} lines are good ({kinds or 'none'})"]
+        rows = [
+            f"{self.path.name}: {self.good:,} of {self.lines:,} lines are good ({kinds or 'none'})"
+        ]
         rows += [f"{count:10,}  {reason}" for reason, count in self.counts.items()]
         return "\n".join(rows + [f"note: {note}" for note in self.notes])

@@ -90,8 +90,8 @@ def look(
     except ValueError as error:
         return None, [_unreadable(line, str(error))], None
     if type(sample) is not dict:
-        name = {list: "an array", str: "a text"}.get(type(sample), "a number, true, false or null")
-        return None, [Fault("not an object", f"it is {name}", line.decode())], None
+        what = "an array" if type(sample) is list else "a single value"
+        return None, [Fault("not an object", f"it is {what}", line.decode())], None
     found = kind_of(sample)
     faults = list(_faults(sample, found, kind))
     strings, names = _strings(sample)
@@ -99,13 +99,17 @@ def look(
     marks = line.count(b'"') - line.count(b'\\"')
     if marks != 2 * (names + len(strings)) or b"\\\\" in line:
         faults += _repeated(line)
-    faults += [Fault(*leak) for leak in secrets("\0".join(strings))]
-    if len(line) > context // 2 and not faults:  # a token is at least one byte
-        count = tokens.count_tokens(sample, at_most=context)
-        if count > context:
-            over = f"more than the {context:,} tokens of the context"
-            faults.append(Fault("too long", over, _first(sample)))
+    faults += [Fault(*leak) for leak in secrets(line, strings)]
+    if len(line) > context // 2 and not faults and _is_long(sample, strings, context):
+        detail = f"more than the {context:,} tokens of the context"
+        faults.append(Fault("too long", detail, _first(sample)))
     return found, faults, None if faults else comparable(sample)
+
+
+def _is_long(sample: Json, strings: list[str], context: int) -> bool:
+    # A word is at least one token: what is far too long needs no tokenizer.
+    words = sum(len(text.split()) for text in strings)
+    return words > context or tokens.count_tokens(sample, at_most=context) > context
 
 
 def kind_of(sample: Json) -> str | None:

@@ -18,7 +18,7 @@ PIECE = 100_000  # characters: far longer texts make the tokenizer slow
 
 
 @functools.cache
-def tokenizer() -> MistralTokenizer:
+def tokenizer() -> MistralTokenizer[Any, Any, Any, Any, Any]:
     """Tekken of September 2024, by which Ministral 8B and Pixtral 12B count (format v3).
 
     The newest that mistral-common 1.13.1 carries itself. Loading takes 1 to 3 seconds, once.
@@ -155,5 +155,7 @@ def _encode(sample: Json) -> int:
         else message
         for message in sample["messages"]
     ]
-    request = ChatCompletionRequest[FinetuningMessage](messages=messages, tools=sample.get("tools"))
+    request = ChatCompletionRequest[FinetuningMessage].model_validate(
+        {"messages": messages, "tools": sample.get("tools")}
+    )
     return len(tokenizer().encode_chat_completion(request).tokens)

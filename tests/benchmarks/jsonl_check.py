@@ -38,8 +38,13 @@ def make(path, faults_path, count, readable_path):
             messages.append({"role": "user", "content": f"{words(15, 30)}?"})
             if rng.random() < 0.05:
                 call_id = "".join(rng.choices("abcdefghijk0123456789", k=9))
-                function = {"name": "order", "arguments": json.dumps({"number": rng.randint(1, 9**9)})}
-                messages.append({"role": "assistant", "tool_calls": [{"id": call_id, "function": function}]})
+                function = {
+                    "name": "order",
+                    "arguments": json.dumps({"number": rng.randint(1, 9**9)}),
+                }
+                messages.append(
+                    {"role": "assistant", "tool_calls": [{"id": call_id, "function": function}]}
+                )
                 messages.append({"role": "tool", "tool_call_id": call_id, "content": words(5, 9)})
             messages.append({"role": "assistant", "content": f"{words(25, 60)}."})
         return {"messages": messages}
@@ -79,14 +84,19 @@ def make(path, faults_path, count, readable_path):
         elif kind == "last message":
             messages.append({"role": "user", "content": words(5, 9)})
         elif kind == "tool call":
-            messages[-1:] = [{"role": "tool", "tool_call_id": "abcdef123", "content": "5"}, messages[-1]]
+            messages[-1:] = [
+                {"role": "tool", "tool_call_id": "abcdef123", "content": "5"},
+                messages[-1],
+            ]
             messages[-3:-2] += [{"role": "assistant", "content": words(5, 9)}]
         elif kind == "weight":
             messages[-1]["weight"] = 0.5
         elif kind == "too long":
             messages[-1]["content"] = words(40_000, 41_000)
         elif kind == "e-mail address":
-            messages[1]["content"] += f" {rng.choice(vocabulary)}.{rng.choice(vocabulary)}@example.com"
+            messages[1]["content"] += (
+                f" {rng.choice(vocabulary)}.{rng.choice(vocabulary)}@example.com"
+            )
         elif kind == "API key":
             messages[1]["content"] += " my key: " + "".join(rng.choices("aB3dE6gH9", k=28)) + "a1B2"
         elif kind == "contradiction":
@@ -102,7 +112,15 @@ def make(path, faults_path, count, readable_path):
             messages[-1]["content"] = nearly(messages[-1]["content"])
         return dump(value)
 
-    kinds = [*UNREADABLE, "role", "empty content", "wrong order", "last message", "tool call", "weight"]
+    kinds = [
+        *UNREADABLE,
+        "role",
+        "empty content",
+        "wrong order",
+        "last message",
+        "tool call",
+        "weight",
+    ]
     kinds += ["too long", "e-mail address", "API key", "contradiction", "duplicate"]
     kinds += ["duplicate but for white space", "near-duplicate"]
     planted = {}
@@ -167,7 +185,9 @@ def by_pandas(path):
         tight = content.str.replace(r"\s+", "", regex=True)
         tight = (role + tight).groupby(level=0)
         prompt = tight.agg(lambda parts: "\n".join(parts.iloc[:-1]))
-        frame = pd.DataFrame({"exact": text.agg("\n".join), "tight": tight.agg("\n".join), "prompt": prompt})
+        frame = pd.DataFrame(
+            {"exact": text.agg("\n".join), "tight": tight.agg("\n".join), "prompt": prompt}
+        )
         digests.append(frame.apply(lambda column: pd.util.hash_pandas_object(column, index=False)))
     frame = pd.concat(digests)
     exact, tight, prompt = (frame.duplicated(name) for name in frame)
@@ -205,12 +225,16 @@ def main():
         print(json.dumps([seconds, memory, sorted(found)]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        path, readable, faults = (Path(folder) / n for n in ("all.jsonl", "readable.jsonl", "faults"))
+        path, readable, faults = (
+            Path(folder) / n for n in ("all.jsonl", "readable.jsonl", "faults")
+        )
         make(path, faults, options.lines, readable)
         planted = {int(line): kind for line, kind in json.loads(faults.read_text()).items()}
         rest = (n for n in range(1, options.lines + 1) if planted.get(n) not in UNREADABLE)
         number_there = {line: n for n, line in enumerate(rest, 1)}
-        print(f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} faults")
+        print(
+            f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} faults"
+        )
         print(f"{'':24}{'seconds':>8}{'MB':>8}{'found':>14}{'beyond':>8}")
         for way in WAYS:
             ours = way == "finetuning.check"
