@@ -54,7 +54,7 @@ class Records:
             prompts = records["prompt"][order]
             again = prompts[1:] == prompts[:-1]
             member = np.r_[again, False] | np.r_[False, again]
-            before = first = None
+            before, first = None, 0
             answers: dict[int, int] = {}
             words: set[int] = set()
             for row in records[order[member]]:

@@ -79,3 +79,9 @@ def candidates(rows: Sketches) -> npt.NDArray[np.int64]:
                 found.append((later * count + earlier)[equal * 3 >= HASHES * 2])
     both = np.unique(np.concatenate(found))
     return np.stack([both % max(count, 1), both // max(count, 1)], axis=1)
+
+
+def similarity(one: str, two: str) -> float:
+    """The share of pairs of words that two texts have in common (Jaccard), 0 to 1."""
+    a, b = (set(itertools.pairwise(words(text).split())) for text in (one, two))
+    return len(a & b) / max(1, len(a | b))

@@ -58,7 +58,7 @@ def count_tokens(sample: Json, at_most: int | None = None) -> int:
             texts[last] = [system + texts[last][0]]
         else:
             texts[last].insert(0, system)
-    count = 1 + sum(1 + (message["role"] == "user") for message in messages)
+    count: int = 1 + sum(1 + (message["role"] == "user") for message in messages)
     for text in itertools.chain.from_iterable(texts):
         count += _count(text, at_most)
         if at_most is not None and count > at_most:
@@ -137,7 +137,7 @@ def _texts(content: str | list[Json]) -> list[str]:
 
 def _count(text: str, at_most: int | None) -> int:
     encode = tokenizer().instruct_tokenizer.tokenizer.encode
-    count = 0
+    count: int = 0
     for start in range(0, len(text), PIECE):
         count += len(encode(text[start : start + PIECE], bos=False, eos=False))
         if at_most is not None and count > at_most:
@@ -158,4 +158,5 @@ def _encode(sample: Json) -> int:
     request = ChatCompletionRequest[FinetuningMessage].model_validate(
         {"messages": messages, "tools": sample.get("tools")}
     )
-    return len(tokenizer().encode_chat_completion(request).tokens)
+    encoded: list[int] = tokenizer().encode_chat_completion(request).tokens
+    return len(encoded)
