@@ -29,9 +29,9 @@ def mapper(address: str) -> Iterator[Callable[[Iterable[Task]], Iterator[tuple[T
     address = address or os.environ.get("DASK_SCHEDULER", "")
     with contextlib.ExitStack() as stack:
         if not address:
-            local = LocalCluster(threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
+            local = LocalCluster(threads_per_worker=1, dashboard_address=":0")  # type: ignore[no-untyped-call]
             address = stack.enter_context(local).scheduler_address
-        client = stack.enter_context(Client(address, timeout="10s", set_as_default=False))  # type: ignore[no-untyped-call]
+        client = stack.enter_context(Client(address, timeout="5s", set_as_default=False))  # type: ignore[no-untyped-call]
 
         def mapped(tasks: Iterable[Task]) -> Iterator[tuple[Task, Found]]:
             waiting: collections.deque[tuple[Task, Any]] = collections.deque()

@@ -28,6 +28,7 @@ class Records:
     def __init__(self, folder: Path, size: int, near_lines: int) -> None:
         self._parts = [folder / f"part-{n}" for n in range(size // PART + 1)]
         self._sketches = folder / "sketches"
+        self._sketches.touch()
         self._near_lines = near_lines
         self.count = 0
 
@@ -89,7 +90,7 @@ class Records:
 
         @functools.lru_cache(100)
         def text(row: int) -> str:
-            return sample_at(paths[numbers[row] > 0], int(starts[row])).text
+            return sample_at(paths[int(numbers[row] > 0)], int(starts[row])).text
 
         originals: dict[int, int] = {}  # of a near-duplicate, the row that it is nearly equal to
         for earlier, row in near.candidates(sketches).tolist():

@@ -108,6 +108,11 @@ class Report:
         return self.good == self.lines > 0 and len(self.kinds) == 1
 
     @property
+    def rejected(self) -> int:
+        """How many lines have a problem."""
+        return self.lines - self.good
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many problems there are of each reason, the most frequent first."""
         return self.problems.counts()

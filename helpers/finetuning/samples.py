@@ -36,8 +36,12 @@ def from_pairs(
     rows = pairs.to_dict("records") if hasattr(pairs, "to_dict") else pairs
     samples = []
     for number, row in enumerate(rows, 1):
-        pair = (row["prompt"], row["completion"]) if isinstance(row, Mapping) else tuple(row)
-        if len(pair) != 2 or not all(isinstance(text, str) and text.strip() for text in pair):
+        pair = (row["prompt"], row["completion"]) if isinstance(row, Mapping) else row
+        if not isinstance(pair, tuple | list) or [len(pair), *map(_is_text, pair)] != [
+            2,
+            True,
+            True,
+        ]:
             raise ValueError(f"Pair {number} is not two texts: {pair!r:.100}")
         prompt, completion = pair
         messages = [{"role": "system", "content": system}] if system else []
@@ -156,3 +160,7 @@ def _groups(samples: list[Json], seed: int, alike: float | None) -> list[tuple[s
         return hashlib.blake2b(f"{seed}\0{first}".encode(), digest_size=16).hexdigest()
 
     return [(mark(numbers), numbers) for numbers in members.values()]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

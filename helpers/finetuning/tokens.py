@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.resources
 import itertools
 import math
 from collections.abc import Iterable
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 Json = dict[str, Any]
-PIECE = 100_000  # characters: far longer texts make the tokenizer slow
+PIECE = 100_000  # characters
+
+
+def tekken() -> Path:
+    """The file of the tokenizer that `count_tokens` uses, inside mistral-common."""
+    return Path(str(importlib.resources.files("mistral_common"))) / "data" / "tekken_240911.json"
 
 
 @functools.cache
@@ -23,12 +29,12 @@ def tokenizer() -> MistralTokenizer[Any, Any, Any, Any, Any]:
 
     The newest that mistral-common 1.13.1 carries itself. Loading takes 1 to 3 seconds, once.
     """
-    import mistral_common
     from mistral_common.protocol.instruct.validator import ValidationMode
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-    path = Path(mistral_common.__file__).parent / "data" / "tekken_240911.json"
-    return MistralTokenizer.from_file(path, ValidationMode.agnostic)  # classifier rows end anyhow
+    return MistralTokenizer.from_file(
+        tekken(), ValidationMode.agnostic
+    )  # classifier rows end anyhow
 
 
 def count_tokens(sample: Json, at_most: int | None = None) -> int:
@@ -36,12 +42,12 @@ def count_tokens(sample: Json, at_most: int | None = None) -> int:
 
     sample: a good one, as `check` has it. Images are not counted: their number of tokens depends
     on their size, and they may be elsewhere.
-    at_most: stop counting when there are more; the result then only says that there are.
+    at_most: stop counting when there are more; the result then only says that there are. Texts
+    over 100,000 characters are then counted in pieces, each of which can add a token or two.
 
     The marks are those of `mistral_common`'s format v3: one at the beginning, two around a user's
     message, one after an assistant's; the system prompt goes before the last user's. Samples with
-    tools it encodes itself. Texts over 100,000 characters are counted in pieces, which can add a
-    token or two for each. Raises KeyError or TypeError for what is no sample, and
+    tools it encodes itself. Raises KeyError or TypeError for what is no sample, and
     mistral-common's own exceptions for tools that it refuses.
     """
     if "messages" not in sample:
@@ -50,6 +56,9 @@ def count_tokens(sample: Json, at_most: int | None = None) -> int:
     if sample.get("tools") or any(m["role"] == "tool" or m.get("tool_calls") for m in messages):
         return _encode(sample)
     texts = [_texts(message["content"]) for message in messages]
+    for number, message in enumerate(messages):
+        if message["role"] == "assistant":  # mistral-common joins and cuts these
+            texts[number] = ["\n\n".join(texts[number]).rstrip(" ")]
     if messages[0]["role"] == "system":
         (first, *texts), messages = texts, messages[1:]
         last = max(n for n, message in enumerate(messages) if message["role"] == "user")
@@ -137,10 +146,10 @@ def _texts(content: str | list[Json]) -> list[str]:
 
 def _count(text: str, at_most: int | None) -> int:
     encode = tokenizer().instruct_tokenizer.tokenizer.encode
-    count: int = 0
-    for start in range(0, len(text), PIECE):
-        count += len(encode(text[start : start + PIECE], bos=False, eos=False))
-        if at_most is not None and count > at_most:
+    count, size = 0, PIECE if at_most else max(1, len(text))
+    for start in range(0, len(text), size):
+        count += len(encode(text[start : start + size], bos=False, eos=False))
+        if at_most and count > at_most:
             break
     return count
 
