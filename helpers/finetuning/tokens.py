@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
-import itertools
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,22 +54,16 @@ def count_tokens(sample: Json, at_most: int | None = None) -> int:
     messages = sample["messages"]
     if sample.get("tools") or any(m["role"] == "tool" or m.get("tool_calls") for m in messages):
         return _encode(sample)
-    texts = [_texts(message["content"]) for message in messages]
-    for number, message in enumerate(messages):
-        if message["role"] == "assistant":  # mistral-common joins and cuts these
-            texts[number] = ["\n\n".join(texts[number]).rstrip(" ")]
+    texts = [_text(message["content"]) for message in messages]
     if messages[0]["role"] == "system":
-        (first, *texts), messages = texts, messages[1:]
+        (system, *texts), messages = texts, messages[1:]
         last = max(n for n, message in enumerate(messages) if message["role"] == "user")
-        system = "\n\n".join(first) + "\n\n"
-        if isinstance(messages[last]["content"], str):
-            texts[last] = [system + texts[last][0]]
-        else:
-            texts[last].insert(0, system)
-    count: int = 1 + sum(1 + (message["role"] == "user") for message in messages)
-    for text in itertools.chain.from_iterable(texts):
-        count += _count(text, at_most)
-        if at_most is not None and count > at_most:
+        texts[last] = f"{system}\n\n{texts[last]}" if system else texts[last]
+    count: int = 1
+    for message, text in zip(messages, texts, strict=True):
+        said = text.rstrip(" ") if message["role"] == "assistant" else text  # as it does itself
+        count += 1 + (message["role"] == "user") + _count(said, at_most)
+        if at_most and count > at_most:
             break
     return count
 
@@ -138,10 +131,10 @@ def estimate(
     return Estimate(len(counts), sum(counts), total, steps, hours, cost)
 
 
-def _texts(content: str | list[Json]) -> list[str]:
+def _text(content: str | list[Json]) -> str:
     if isinstance(content, str):
-        return [content]
-    return [part["text"] for part in content if part["type"] == "text"]
+        return content
+    return "\n\n".join(part["text"] for part in content if part["type"] == "text")
 
 
 def _count(text: str, at_most: int | None) -> int:
@@ -159,7 +152,7 @@ def _encode(sample: Json) -> int:
     from mistral_common.protocol.instruct.request import ChatCompletionRequest
 
     messages = [
-        {**message, "content": "\n".join(_texts(message["content"]))}
+        {**message, "content": _text(message["content"])}
         if isinstance(message.get("content"), list)
         else message
         for message in sample["messages"]
