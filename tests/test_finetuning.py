@@ -837,6 +837,27 @@ def test_the_bar_is_only_for_people(tmp_path, monkeypatch, capsys):
     assert not capsys.readouterr().err  # it takes two seconds until it appears
 
 
+def test_a_kernel_that_is_recorded_shows_none():
+    """nbclient and nbval say that nobody can answer `input`; JupyterLab says that somebody can."""
+    from jupyter_client.manager import start_new_kernel
+
+    code = "from helpers.finetuning import progress; print(progress._in_live_notebook())"
+    manager, client = start_new_kernel(extra_arguments=["--quiet"])
+    said = []
+    try:
+        for somebody in (False, True):
+            client.execute_interactive(
+                code,
+                allow_stdin=somebody,
+                output_hook=lambda m: said.append(m["content"].get("text")),
+                stdin_hook=lambda m: None,
+            )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert [text for text in said if text] == ["False\n", "True\n"]
+
+
 # Dask
 
 

@@ -37,7 +37,50 @@ def check(
     progress: bool | None = None,
     block_size: int = BLOCK,
 ) -> Report:
-    """Find all that is wrong in a file of training data in JSON Lines form."""
+    """Find all that is wrong in a file of training data: JSON Lines, in UTF-8, one sample a line.
+
+    kind: "chat" ({"messages": […]}), "classifier" (text or messages, with labels) or "text" (for
+    pre-training); without it each line is taken for what its names say, and mixtures are noted.
+    context: the tokens that a sample may have. 32,768 is what mistral-finetune packs by default
+    and the least context of Mistral's open models.
+    near: the share of pairs of words (Jaccard; ASCII letters without case, no punctuation) in common
+    from which on lines are near-duplicates; None looks for none. System prompts don't count.
+    near_lines: how many good lines take part in that, each for 100 bytes of memory. The report
+    says when there were more.
+    test: another file, which must have no prompt and nearly no text in common with this one. What
+    is wrong in that file itself, only a check of it tells.
+    dask: True for the workers of the scheduler in the variable DASK_SCHEDULER (without it: of this
+    machine), or a scheduler's address. The report is the same. All workers must have this module and
+    see the file under the same path.
+    progress: whether to show a bar; None: after two seconds, on a terminal or in a live notebook.
+    block_size: bytes that are looked at in one go.
+
+    Memory does not grow with the file: records to compare lines by, of 64 bytes each, and the
+    problems are in temporary files. It grows with the length of a line (which is read up to 64 MiB),
+    with `near_lines`, and by 64 bytes for each line that shares one and the same prompt.
+
+    The reasons are in `REASONS`. They cover what mistral-finetune (2026-06-12) and the validators
+    of mistral-common 1.13.1 refuse in fine-tuning mode, of all versions at once (content beside
+    tool_calls, for one, v3 refuses and later ones don't), and these refuse less in some places:
+    - two messages of one role in a row: mistral-common joins them, the chat templates of Mistral's
+      models on Hugging Face refuse them; so, too, a user's message right after a tool's result,
+      a system message that is not the first, and a beginning that is not system or user;
+    - empty texts of system and user (a tool may return nothing): nobody means them;
+    - ids of tool calls are 9 letters and digits as for v3, where v13 takes any; results must
+      name their call; arguments must be a JSON object in text, and tools have a description, as
+      mistral-finetune wants it;
+    - `weight: true` and `"1"`, which pydantic turns into 1 and others don't (1.0 is fine), and
+      samples with nothing but 0, which teach nothing;
+    - parts of a message other than text and, from users, image_url: v3 knows no others;
+    - repeated keys, secrets, duplicates and the like they don't look for.
+
+    A line with a fault of its own is not compared with others. Of lines that are duplicates, or
+    contradict one another in their last answer, the first is good and the later ones are reported.
+    "The same" leaves weights, ids of calls and the order of keys out.
+
+    Raises OSError for a file that can't be read, ValueError for a compressed one and for arguments
+    that make no sense, ImportError for `dask` where it is not installed.
+    """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind is {kind!r}: give one of {', '.join(KINDS)}, or None.")
     if near is not None and not 0 < near <= 1:
@@ -104,7 +147,18 @@ def clean(
     rejected: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Report:
-    """Write the good lines of a file into `out`, and the others with their reasons into `rejected`."""
+    """Write the good lines of a file into `out`, and the others with their reasons into `rejected`.
+
+    rejected: "out.rejected.jsonl" for "out.jsonl" without it. Each of its lines is an object:
+    `line` (from 1), `problems` (reason and detail) and the original, byte for byte: in `text`, or in
+    `base64` where it is not UTF-8. Of lines over 64 MiB only `begins_at_byte` says where they are.
+    options: those of `check`.
+
+    The report counts the lines of both: `good` + `rejected` = `lines`; blank ones are rejected, too.
+    Good lines stay as they are, byte for byte. Existing files are replaced, when all is written:
+    an interrupted run changes nothing. Raises as `check` does, ValueError if two of the files are
+    one, and RuntimeError if the source changed meanwhile.
+    """
     source, good = source_file(path), Path(out)
     bad = Path(rejected) if rejected else good.with_suffix(".rejected.jsonl")
     named = [source, good, bad]
@@ -116,6 +170,7 @@ def clean(
     with replacing(good) as good_file, replacing(bad) as bad_file:
         problems = itertools.groupby(report.problems, key=lambda problem: problem.line)
         number, rest = next(problems, (0, iter(())))
+        count = 0
         for count, (start, line) in enumerate(lines(source, 0, source.stat().st_size), 1):
             if count != number:
                 good_file.write(line + b"\n")
