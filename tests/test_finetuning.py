@@ -445,6 +445,10 @@ def test_a_near_duplicate_of_a_near_duplicate_counts_from_the_first(tmp_path):
     assert 0 < len(flagged) < 11
 
 
+def test_texts_without_words(reasons):
+    assert not reasons({"text": "?"}, {"text": "!"}, {"text": "..."}, {"text": "a"})
+
+
 def test_most_near_duplicates_are_found_and_nothing_else_is(tmp_path):
     rng, lines, wanted = random.Random(1), [], set()
     for seed in range(1000):

@@ -86,7 +86,9 @@ def lines(path: Path, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
 
 def sample_at(path: Path, start: int) -> Sample:
     """The sample of a good line that begins here."""
-    _, line = next(lines(path, start, start + 1))
+    with path.open("rb") as file:
+        file.seek(start)
+        line = file.readline().removesuffix(b"\n")
     _, _, sample = look(line, None, len(line) * 2)
     assert sample
     return sample

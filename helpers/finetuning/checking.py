@@ -166,6 +166,7 @@ def clean(
         a.exists() and b.exists() and a.samefile(b) for a, b in itertools.combinations(named, 2)
     ):
         raise ValueError("path, out and rejected must be three different files.")
+    before = _state(source)
     report = check(source, **options)
     with replacing(good) as good_file, replacing(bad) as bad_file:
         problems = itertools.groupby(report.problems, key=lambda problem: problem.line)
@@ -179,9 +180,13 @@ def clean(
             entry = {"line": count, "problems": reasons, **_original(line, start)}
             bad_file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
             number, rest = next(problems, (0, iter(())))
-        if count != report.lines:
+        if count != report.lines or _state(source) != before:
             raise RuntimeError(f"{source} changed while it was read: nothing was written.")
     return report
+
+
+def _state(path: Path) -> tuple[int, int]:
+    return path.stat().st_size, path.stat().st_mtime_ns
 
 
 def _original(line: bytes, start: int) -> dict[str, Any]:

@@ -30,14 +30,14 @@ def sketch(texts: list[str]) -> Sketches:
     """
     if not texts:
         return np.empty((0, HASHES), np.uint8)
-    joined = b" " + b"".join(words(text) + END for text in texts) + bytes(8)
+    joined = b" " + b"".join(words(text) + END for text in texts) + b"\1" + bytes(8)
     letters = np.frombuffer(joined, np.uint8) > 32
     letters |= np.frombuffer(joined, np.uint8) == 1
     edges = np.flatnonzero(letters[1:] != letters[:-1]) + 1
     starts, ends = edges[::2], edges[1::2]
     eight = np.ndarray((len(joined) - 7,), "<u8", joined, strides=(1,))  # at every byte
     word = eight[starts] & KEEP[np.minimum(ends - starts, 8)]
-    stops = np.flatnonzero(word == 1)[::2]  # where each text has its first END
+    stops = np.flatnonzero(word == 1)[: 2 * len(texts) : 2]  # where each text has its first END
     word *= MIX[0]
     word ^= word >> np.uint64(29)
     pair = word[:-1] * MIX[1] + word[1:]

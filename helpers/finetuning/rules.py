@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
 import re
@@ -107,9 +108,15 @@ def look(
 
 
 def _is_long(sample: Json, strings: list[str], context: int) -> bool:
-    # A word is at least one token: what is far too long needs no tokenizer.
+    # A word is at least one token: what is far too long needs no tokenizer. Nor all of it: what is
+    # long by a tenth when counted in pieces is too long, too.
     words = sum(len(text.split()) for text in strings)
-    return words > context or tokens.count_tokens(sample, at_most=context) > context
+    if (
+        words > context
+        or tokens.count_tokens(sample, at_most=context + context // 10) > 1.1 * context
+    ):
+        return True
+    return tokens.count_tokens(sample) > context
 
 
 def kind_of(sample: Json) -> str | None:
@@ -369,15 +376,15 @@ def _strings(value: Any) -> tuple[list[str], int]:
 
 
 def _repeated(line: bytes) -> list[Fault]:
-    faults: list[Fault] = []
+    twice: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        for name in {name for name in names if names.count(name) > 1} if len(names) > 1 else ():
-            faults.append(Fault("repeated key", f"{_short(name)} is there twice", line.decode()))
+        counts = collections.Counter(name for name, _ in pairs)
+        twice.extend(name for name, count in counts.items() if count > 1)
 
-    json.loads(line.decode(), object_pairs_hook=members)
-    return faults[:1]
+    text = line.decode()
+    json.loads(text, object_pairs_hook=members)
+    return [Fault("repeated key", f"{_short(twice[0])} is there twice", text)] if twice else []
 
 
 def _unreadable(line: bytes, error: str) -> Fault:
