@@ -58,10 +58,10 @@ def make(path, faults_path, count, readable_path):
         parts[len(parts) // 2] = "otherwise"
         return " ".join(parts)
 
-    old = []  # good lines, to be repeated
+    old = []  # good lines, to be repeated, each once
 
     def early():
-        return json.loads(rng.choice(old))
+        return json.loads(old.pop(rng.randrange(len(old))))
 
     def dump(value):
         return json.dumps(value).encode()
@@ -102,9 +102,9 @@ def make(path, faults_path, count, readable_path):
         elif kind == "contradiction":
             return dump(change(early(), content=f"{words(25, 60)}."))
         elif kind == "duplicate":
-            return rng.choice(old)
+            return old.pop(rng.randrange(len(old)))
         elif kind == "duplicate but for white space":
-            return rng.choice(old).replace(b"?", b" ?\\n", 1)
+            return old.pop(rng.randrange(len(old))).replace(b"?", b" ?\\n", 1)
         elif kind == "near-duplicate":
             value = early()
             messages = value["messages"]
