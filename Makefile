@@ -39,9 +39,10 @@ clients: .venv/ready
 		--with 'pydantic-ai-slim[mistral]' --with 'numpy<2.4' --with pytest \
 		python -m pytest tests/other_clients.py --noconftest -o addopts= -p no:cacheprovider
 
-# Measure what lesson 09 says about the speed of vector search.
+# Measure what lesson 09 says about the speed of vector search, and checking a million lines.
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/vector_search.py
+	$(BIN)/python tests/benchmarks/jsonl_check.py
 
 # Choose the newest versions that pyproject.toml admits.
 pins: .venv/ready

@@ -1,5 +1,7 @@
 """Helpers of the course: they remove chores and hide no lesson. Each file has one job."""
 
+from typing import Any
+
 from .budget import Budget, BudgetExceeded
 from .client import Stream, chat, embed, stream
 from .clock import Clock, FakeClock
@@ -52,3 +54,12 @@ __all__ = [
     "start",
     "stream",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`helpers.finetuning` without an import of its own: numpy and more, only where it is used."""
+    if name == "finetuning":
+        import importlib
+
+        return importlib.import_module(".finetuning", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,9 +43,10 @@ def test_the_files_it_names_exist():
 
 
 def test_the_files_of_the_helpers_are_listed():
-    listed = re.findall(r"^\| `(\w+\.py)` \|", README, re.MULTILINE)
-    files = sorted(p.name for p in (ROOT / "helpers").glob("*.py") if p.name != "__init__.py")
-    assert sorted(listed) == files
+    listed = re.findall(r"^\| `(\w+(?:\.py|/))` \|", README, re.MULTILINE)
+    files = [p.name for p in (ROOT / "helpers").glob("*.py") if p.name != "__init__.py"]
+    files += [f"{p.parent.name}/" for p in (ROOT / "helpers").glob("*/__init__.py")]
+    assert sorted(listed) == sorted(files)
 
 
 def test_it_says_where_the_recordings_are_from():
