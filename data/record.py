@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from data.stand_ins import api  # noqa: E402
 from helpers.keys import VARIABLE, MissingKey, api_key, find_key  # noqa: E402
 from helpers.prices import reminder  # noqa: E402
+from helpers.recordings import Recordings  # noqa: E402
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -93,16 +94,24 @@ def renew(lesson: str, key: str, stand_ins: bool) -> int:
 def record(lesson: str, key: str, stand_ins: bool) -> None:
     """Run a notebook in record mode; its recordings then replace the old ones.
 
-    Cells tagged "replay-only" are left out: they ask for what is not recorded.
+    Cells tagged "replay-only" are left out: they ask for what is not recorded. Those tagged "past" ask
+    for what the API no longer has: only stand-ins answer them, and these stay when the API is recorded.
     """
     book = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
-    book.cells = [c for c in book.cells if "replay-only" not in c.metadata.get("tags", [])]
+    left_out = {"replay-only"} if stand_ins else {"replay-only", "past"}
+    book.cells = [c for c in book.cells if not left_out & set(c.metadata.get("tags", []))]
+    path = RECORDINGS / f"{lesson}.json"
+    old = list(Recordings.load(path)) if path.exists() and not stand_ins else []
     if stand_ins:
         book.cells.insert(0, nbformat.v4.new_code_cell(SETUP.format(lesson=lesson)))
     with tempfile.TemporaryDirectory(dir=RECORDINGS) as folder:
         recorded = Path(folder) / f"{lesson}.json"
         recorded.write_text('{"recordings": []}')  # for a lesson that asks for nothing
         run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=folder, **{VARIABLE: key})
+        found = Recordings.load(recorded)
+        for item in old:
+            if item.get("note") == api.PAST:
+                found.add(item)
         recorded.replace(RECORDINGS / recorded.name)
 
 

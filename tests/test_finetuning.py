@@ -254,6 +254,8 @@ TABLE = [  # each with the reason; None where it is good
     ("e-mail address", b'{"text": "ann\\u0040example.com"}'),
     ("API key", talk("my key is sk-abcdefghij0123456789", "b")),
     ("API key", talk("a", "export MISTRAL_API_KEY=abcdefghij0123456789ABCDEFGHIJ01")),
+    ("API key", talk("a", "Authorization: Bearer abcdefghij0123456789")),
+    ("API key", talk("a", "it is aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE, thanks")),
     ("API key", talk("a", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75aG\n")),
     ("API key", with_tool([call(arguments='{"token": "abcdefghij0123456789"}')])),
 ]
@@ -267,6 +269,7 @@ def test_every_rule(reasons, reason, sample):
 
 def test_what_is_no_secret(reasons):
     texts = ["mail me @ home", "a@b", "the key is to wait", "sk-short", "password: hunter2"]
+    texts += ["md5 9e107d9d372bb6826bd81d3542a419d6", "TheseThirtyTwoLettersAreNoKeyAtAll"]
     assert not reasons(*({"text": text} for text in texts))
 
 
@@ -389,10 +392,31 @@ def test_duplicates_and_contradictions(reasons):
     assert reasons(one, good(2), one, other_order, spaced, contradiction, one) == {
         3: ["duplicate"],
         4: ["duplicate"],
-        5: ["duplicate but for white space"],
+        5: ["duplicate but for white space or case"],
         6: ["contradiction"],
         7: ["duplicate"],
     }
+
+
+def test_capital_letters_make_no_contradiction(reasons):
+    question, answer = "How long is the warranty?", "Six months from the day of collection."
+    assert reasons(talk(question, answer), talk(question.upper(), answer.lower())) == {
+        2: ["duplicate but for white space or case"]
+    }
+
+
+@pytest.mark.parametrize(("changed", "share", "recall"), [(4, 0.93, 0.99), (13, 0.8, 0.92)])
+def test_how_many_near_duplicates_become_candidates(changed, share, recall):
+    rng = random.Random(5)
+    texts = []
+    for _ in range(300):
+        words = [f"word{rng.randrange(20_000)}" for _ in range(120)]
+        texts.append(" ".join(words))
+        words[50 : 50 + changed] = [f"other{rng.randrange(20_000)}" for _ in range(changed)]
+        texts.append(" ".join(words))
+    pairs = {tuple(pair) for pair in near.candidates(near.sketch(texts)).tolist()}
+    assert near.similarity(*texts[:2]) == pytest.approx(share, abs=0.03)
+    assert sum((n, n + 1) in pairs for n in range(0, 600, 2)) / 300 >= recall
 
 
 def test_lines_with_faults_of_their_own_are_compared_with_none(reasons):

@@ -137,3 +137,28 @@ def test_it_asks_before_money_is_spent(monkeypatch, capsys, arguments, answer, a
     assert (bool(questions), bool(done)) == (asked, recorded)
     assert ("Together about $" in said.out) == ("--stand-ins" not in arguments)
     assert ("--yes" in said.err) == (not asked and not recorded)
+
+
+def test_what_the_api_no_longer_has_stays_when_the_api_is_recorded(lesson):
+    ask = 'import httpx\nhttpx.get("https://api.mistral.ai/v1/files").json()["was"]'
+    folder = lesson(START, ask)
+    book = nbformat.read(folder / "02_first_call.ipynb", as_version=4)
+    book.cells[1].metadata["tags"] = ["past"]
+    nbformat.write(book, folder / "02_first_call.ipynb")
+    past, other = (
+        {
+            "origin": "stand-in",
+            "recorded": "2026-11-23",
+            "request": {"method": "GET", "path": path, "body": None, "key": "none"},
+            "response": {"status": 200, "headers": {}, "body": {"was": "here"}},
+            "note": note,
+        }
+        for path, note in (("/v1/files", api.PAST), ("/v1/models", "something else"))
+    )
+    (folder / "02_first_call.json").write_text(json.dumps({"recordings": [past, other]}))
+    record.renew("02_first_call", api.KEY, stand_ins=False)
+    kept = json.loads((folder / "02_first_call.json").read_text("utf-8"))["recordings"]
+    assert [item["request"]["path"] for item in kept] == ["/v1/files"]
+    assert nbformat.read(folder / "02_first_call.ipynb", 4).cells[1].outputs[0].data[
+        "text/plain"
+    ] == ("'here'")

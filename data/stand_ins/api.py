@@ -54,6 +54,9 @@ FIRST_PIECE, PER_TOKEN = 0.4, 0.025  # seconds; invented, no recorded traffic ho
 NOTES = {
     "/v1/embeddings": "vectors of the open model all-MiniLM-L6-v2, turned from 384 into 1024 dimensions"
 }
+PAST = "as specified until 2026-07"  # the fine-tuning service, which is closed
+NOTES |= dict.fromkeys(("/v1/files", "/v1/fine_tuning/jobs"), PAST)
+FILE_ID, JOB_ID = "5a0c2bd8-7d41-4d0f-9c8e-0f6f2f1d7a11", "b18d8d81-fd7b-4764-a31e-475cb1f36591"
 PADDING = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -126,13 +129,17 @@ class StandIn:
             headers |= more
         except Refused as refused:
             status, body = refused.status, refused.body
+        note = NOTES.get(asked["path"].removesuffix(f"/{JOB_ID}"))
         pieces = body if isinstance(body, list) else [(0.0, compact(body))]
         return lib.Response(
             status,
             headers=headers,
             stream=_stream_type(lib)(self.clock, pieces),
             request=request,
-            extensions={"stand_in": self.written.isoformat(), "note": NOTES.get(asked["path"])},
+            extensions={
+                "stand_in": self.written.isoformat(),
+                "note": note,
+            },
         )
 
     def _route(self, asked: dict, seed: str) -> tuple[dict, dict]:
@@ -147,6 +154,13 @@ class StandIn:
                 return self._chat(asked["body"], seed)
             case "POST", ["v1", "embeddings"]:
                 return self._embed(asked["body"], seed)
+            case "POST", ["v1", "files"]:
+                return self._upload(seed), {}
+            case "POST", ["v1", "fine_tuning", "jobs"]:
+                return self._job(asked["body"], "QUEUED"), {}
+            case "GET", ["v1", "fine_tuning", "jobs", _]:
+                states = ["STARTED", "RUNNING", "SUCCESS"]
+                return self._job({}, states[min(self.calls[seed], len(states)) - 1]), {}
         no_route = {"message": "no Route matched with those values", "request_id": seed[:32]}
         raise Refused(404, no_route)
 
@@ -256,6 +270,48 @@ class StandIn:
             "x-ratelimit-tokens-query-cost": str(used),
             "x-ratelimit-limit-req-minute": "360",
             "x-ratelimit-remaining-req-minute": "359",
+        }
+
+    def _upload(self, seed: str) -> dict:
+        return {
+            "id": FILE_ID,
+            "object": "file",
+            "bytes": 87,
+            "created_at": self._time(),
+            "filename": "train.jsonl",
+            "purpose": "fine-tune",
+            "sample_type": "instruct",
+            "num_lines": 1,
+            "mimetype": "application/jsonl",
+            "source": "upload",
+            "signature": seed[:32],
+            "expires_at": None,
+            "visibility": "workspace",
+        }
+
+    def _job(self, asked: dict, status: str) -> dict:
+        """A job of the fine-tuning service, as the OpenAPI description had it until 2026-07."""
+        done = status == "SUCCESS"
+        return {
+            "id": JOB_ID,
+            "object": "job",
+            "job_type": "completion",
+            "model": asked.get("model", "ministral-8b-latest"),
+            "status": status,
+            "created_at": self._time(),
+            "modified_at": self._time(),
+            "training_files": [FILE_ID],
+            "validation_files": [],
+            "hyperparameters": asked.get(
+                "hyperparameters", {"training_steps": 10, "learning_rate": 0.0001}
+            ),
+            "auto_start": True,
+            "suffix": None,
+            "integrations": [],
+            "trained_tokens": None,
+            "fine_tuned_model": "ft:ministral-8b-latest:587a6b29:20260301:7e773925"
+            if done
+            else None,
         }
 
     def _time(self) -> int:

@@ -57,7 +57,9 @@ def look_at(task: Task) -> Found:
         problems += [Problem(number, f.reason, f.detail, excerpt(f.excerpt)) for f in faults]
         if sample:
             exact = _digest(f"{sample.prompt}\x1f{sample.answer}".encode())
-            prompt, answer = (_digest(text.encode().translate(None, SPACE)) for text in sample[:2])
+            prompt, answer = (
+                _digest(text.lower().encode().translate(None, SPACE)) for text in sample[:2]
+            )
             rows.append((prompt, answer, exact, number, start, 0))
             texts.append(sample.text)
     records = np.array(rows, RECORD)

@@ -69,7 +69,7 @@ class Records:
                 elif answer not in answers and answers:
                     yield line, start, "contradiction", f"line {first} has another answer"
                 elif answer in answers:
-                    white = "" if exact in words else " but for white space"
+                    white = "" if exact in words else " but for white space or case"
                     yield line, start, f"duplicate{white}", f"the same as line {answers[answer]}"
                 answers.setdefault(answer, line)
                 words.add(exact)

@@ -57,7 +57,8 @@ def candidates(rows: Sketches) -> npt.NDArray[np.int64]:
     """Pairs of row numbers (earlier, later) that are worth a closer look, by the later one.
 
     Those that share two bands of three bytes, each with the one before and with the first of those
-    that share them, if two thirds of all bytes are the same.
+    that share them, if half of all bytes are the same. Of pairs that have 80% in common it finds some
+    96 of 100, of those with 70% some 80, of less alike ones few.
     """
     found, count = [np.empty(0, np.int64)], len(rows)
     parts = count // 250_000 + 1  # each sorted for itself, which takes less memory
@@ -76,7 +77,7 @@ def candidates(rows: Sketches) -> npt.NDArray[np.int64]:
             later = some[order[at]]
             for earlier in (some[order[at - 1]], some[order[first[at]]]):
                 equal = (rows[earlier] == rows[later]).sum(axis=1)
-                found.append((later * count + earlier)[equal * 3 >= HASHES * 2])
+                found.append((later * count + earlier)[equal * 2 >= HASHES])
     both = np.unique(np.concatenate(found))
     return np.stack([both % max(count, 1), both // max(count, 1)], axis=1)
 

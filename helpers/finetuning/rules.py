@@ -34,7 +34,7 @@ REASONS = {
     "e-mail address": "an e-mail address, which a model may repeat to anybody",
     "API key": "an API key, a token or a private key",
     "duplicate": "the same words as an earlier line",
-    "duplicate but for white space": "the same as an earlier line when all white space is left out",
+    "duplicate but for white space or case": "the same without white space and capital letters",
     "near-duplicate": "nearly the same words as an earlier line",
     "contradiction": "an earlier line has another answer to the same prompt",
     "test leak": "the test file has the same prompt or nearly the same text",

@@ -13,9 +13,11 @@ KEY = re.compile(  # the shapes that makers give their keys
     r"\bsk-[\w-]{16,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\bhf_[a-zA-Z0-9]{20,}"
     r"|\bgh[pousr]_[a-zA-Z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abeprs]-[\w-]{11,}"
     r"|\beyJ[\w-]{13,}\.[\w-]{8,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*"
+    # Mistral's: 32 letters and digits; with both cases and a digit it is no checksum and no word
+    r"|\b(?=\w{0,31}[a-z])(?=\w{0,31}[A-Z])(?=\w{0,31}\d)[a-zA-Z0-9]{32}\b"
 )
-NAMED = re.compile(  # Mistral's have no shape but 32 letters and digits: the word before tells
-    r"(?i)(?:key|token|secret|password|mistral)\W{1,4}(?:is\W{1,3})?"
+NAMED = re.compile(  # others have no shape at all: the word before tells
+    r"(?i)(?:key|token|secret|password|bearer|mistral)\W{1,4}(?:is\W{1,3})?"
     r"(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[\w-]{16,}"
 )
 RUN = b"x" * 16  # no key has fewer letters, digits, - and _ in a row

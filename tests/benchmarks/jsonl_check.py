@@ -103,7 +103,7 @@ def make(path, faults_path, count, readable_path):
             return dump(change(early(), content=f"{words(25, 60)}."))
         elif kind == "duplicate":
             return old.pop(rng.randrange(len(old)))
-        elif kind == "duplicate but for white space":
+        elif kind == "duplicate but for white space or case":
             return old.pop(rng.randrange(len(old))).replace(b"?", b" ?\\n", 1)
         elif kind == "near-duplicate":
             value = early()
@@ -122,7 +122,7 @@ def make(path, faults_path, count, readable_path):
         "weight",
     ]
     kinds += ["too long", "e-mail address", "API key", "contradiction", "duplicate"]
-    kinds += ["duplicate but for white space", "near-duplicate"]
+    kinds += ["duplicate but for white space or case", "near-duplicate"]
     planted = {}
     with path.open("wb") as file, readable_path.open("wb") as readable:
         for number in range(1, count + 1):
@@ -193,7 +193,7 @@ def by_pandas(path):
     exact, tight, prompt = (frame.duplicated(name) for name in frame)
     for reason, wrong in {
         "duplicate": exact,
-        "duplicate but for white space": tight & ~exact,
+        "duplicate but for white space or case": tight & ~exact,
         "contradiction": prompt & ~tight,
     }.items():
         found |= {(line, reason) for line in frame.index[wrong]}
