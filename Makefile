@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: help lab test record stand-ins vectors clients bench pins clean
+.PHONY: help lab test record stand-ins vectors clients bench tokenizers pins clean
 help:
 	@sed -n '2,3s/^# *//p' Makefile
 
@@ -43,6 +43,11 @@ clients: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
+
+# Count data/same_text.csv with other vendors' tokenizers, for lesson 08.
+tokenizers: .venv/ready
+	$(BIN)/uv run --isolated --no-project --with litellm --with tiktoken \
+		python tests/benchmarks/other_tokenizers.py
 
 # Choose the newest versions that pyproject.toml admits.
 pins: .venv/ready

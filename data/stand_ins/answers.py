@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from . import tokens
+from . import labels, tokens
 
 
 @dataclass
@@ -26,15 +26,18 @@ class Answer:
 def find(entries: list[dict], body: dict) -> dict:
     """The entry for the last user message of a request, with its `turn`, `system` and `prefix`.
 
-    An entry without one of these three takes any. Raises LookupError: a question without an answer is
+    An entry without one of these three takes any. One with `classifier`, a part of a system prompt, is
+    answered by `labels.py`. Raises LookupError: a question without an answer is
     a fault of the lesson, and must not pass for something that a model said.
     """
     asked = [m["content"] for m in body["messages"] if m["role"] == "user"]
     system = next((m["content"] for m in body["messages"] if m["role"] == "system"), None)
     prefix = body["messages"][-1]["content"] if body["messages"][-1].get("prefix") else ""
     for entry in entries:
+        if "classifier" in entry and entry["classifier"] in (system or ""):
+            return {"answer": labels.label(asked[-1], body["model"], "unsure" in system)}
         if (
-            entry["ask"] == asked[-1]
+            entry.get("ask") == asked[-1]
             and entry.get("turn", len(asked)) == len(asked)
             and entry.get("system", system) == system
             and entry.get("prefix", "") == prefix
