@@ -67,8 +67,10 @@ def summary(calls: list[Call], paid: bool) -> str:
 
 
 def money(amount: float) -> str:
-    """A sum with two decimals, small ones with six."""
-    return f"{amount:.6f}" if 0 < amount < 0.01 else f"{amount:,.2f}"
+    """A sum with two decimals, smaller ones with four or six."""
+    if not 0 < amount < 0.1:
+        return f"{amount:,.2f}"
+    return f"{amount:.4f}" if amount >= 0.01 else f"{amount:.6f}"
 
 
 def begin_count(paid: bool) -> None:

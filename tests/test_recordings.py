@@ -43,6 +43,7 @@ CHATS, EMBEDDINGS = answered("/v1/chat/completions"), answered("/v1/embeddings")
 FORMS = {
     ("GET", "/v1/models"): sdk.ModelList,
     ("POST", "/v1/chat/completions"): sdk.ChatCompletionResponse,
+    ("POST", "/v1/files"): sdk.CreateFileResponse,
     ("POST", "/v1/embeddings"): sdk.EmbeddingResponse,
 }
 
@@ -73,6 +74,8 @@ def test_the_sdk_accepts_it(item):
         assert last["data"] == "[DONE]" or response["cut"]
         for event in events:
             sdk.CompletionChunk.model_validate(event["data"])
+    elif "/fine_tuning/" in place[1]:  # which the SDK no longer knows
+        assert {"id", "object", "model", "status", "fine_tuned_model"} <= set(response["body"])
     else:
         FORMS[place].model_validate(unpack(response["body"]))
 
@@ -98,7 +101,8 @@ def test_it_names_models_that_live(item):
         name = item["request"]["body"]["model"]
         assert name in body["message"]
         return
-    names = [item["request"]["body"]["model"]] if item["request"]["body"] else []
+    asked = item["request"]["body"] or {}
+    names = [asked["model"]] if "model" in asked else []
     if body and body.get("object") == "list" and item["request"]["path"] == "/v1/models":
         names += [card["id"] for card in body["data"]]
     assert [fault for name in names if (fault := problem(name))] == []

@@ -38,4 +38,6 @@ def _classifier(size: int):
         rows = [row for row in csv.DictReader(lines) if row["topic"] in names and row["customer"]]
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     model = make_pipeline(words, LogisticRegression(C=10, class_weight="balanced"))
-    return model.fit([row["customer"] for row in rows[:size]], [row["topic"] for row in rows[:size]])
+    return model.fit(
+        [row["customer"] for row in rows[:size]], [row["topic"] for row in rows[:size]]
+    )
