@@ -119,6 +119,7 @@ def message(role, **fields):
 user = {"role": "user", "content": "a"}
 assistant = {"role": "assistant", "content": "b"}
 system = {"role": "system", "content": "s"}
+result = {"role": "tool", "content": "one more, without tool_call_id"}
 TABLE = [  # each with the reason; None where it is good
     (None, talk("a", "b")),
     (None, talk("a", "b", "c", "d", system="s")),
@@ -221,6 +222,7 @@ TABLE = [  # each with the reason; None where it is good
     ("tool call", with_tool([call()], ("ABCDEF123",))),
     ("tool call", with_tool([call()], ("abcdef123", "abcdef123"))),
     ("tool call", with_tool([call()], (None,))),
+    ("tool call", {"messages": [*with_tool(after=False)["messages"], result, assistant]}),
     ("tool call", with_tool(5)),
     ("tool call", with_tool([5])),
     ("tool call", with_tool("abc")),
@@ -506,6 +508,11 @@ def test_too_long(reasons):
     assert reasons(sample, context=count - 1) == {1: ["too long"]}
     assert reasons(talk("word " * 40_000, "b")) == {1: ["too long"]}
     assert not reasons(talk("wordwordword" * 3_000, "b"))
+
+
+def test_old_pairs_are_told_their_converter(tmp_path):
+    report = finetuning.check(save(tmp_path / "old.jsonl", {"prompt": "a", "completion": "b"}))
+    assert "from_pairs" in report.problems[0].detail
 
 
 def test_another_kind_than_asked_for(reasons, tmp_path):

@@ -91,7 +91,9 @@ def look(
     except ValueError as error:
         return None, [_unreadable(line, str(error))], None
     if type(sample) is not dict:
-        what = "an array" if type(sample) is list else "a single value"
+        what = (
+            "an array: a sample goes into each line" if type(sample) is list else "a single value"
+        )
         return None, [Fault("not an object", f"it is {what}", line.decode())], None
     found = kind_of(sample)
     faults = list(_faults(sample, found, kind))
@@ -162,6 +164,8 @@ def _calls(message: Json) -> str:
 def _faults(sample: Json, found: str | None, kind: str | None) -> Iterator[Fault]:
     if found is None or (kind and found != kind):
         what = f"it is {found}, not {kind}" if found else "neither messages nor text"
+        if sample.keys() >= {"prompt", "completion"}:
+            what += ": from_pairs makes messages of prompt and completion"
         yield Fault("format", what, _first(sample))
         return
     for old, new in OLD_NAMES.items():
@@ -203,10 +207,11 @@ def _chat(messages: Any, kind: str) -> Iterator[Fault]:
             yield _at(number, "tool call", "a call before has no result", message)
         content = message.get("content")
         # Plain messages are nearly all there are: nothing more to look at.
-        if len(message) > 2 or type(content) is not str or not content or content.isspace():
-            yield from _message(number, message, content, pending)
-        elif role != "tool":
+        plain = len(message) == 2 and role != "tool" and type(content) is str and content.strip()
+        if plain:
             pending.clear()
+        else:
+            yield from _message(number, message, content, pending)
         before = role
     if kind == "chat":
         if before != "assistant":
