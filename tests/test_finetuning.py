@@ -407,6 +407,30 @@ def test_capital_letters_make_no_contradiction(reasons):
     }
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        "Was kostet der Versand\u00a0ins große\u2003Zürich?",
+        "WAS KOSTET DER VERSAND INS GROSSE ZÜRICH?",
+        "Was kostet der Versand ins große Zu\u0308rich?",
+    ],
+)
+def test_white_space_and_case_of_all_languages(reasons, again):
+    question = "Was kostet der Versand ins große Zürich?"
+    assert reasons(talk(question, "Nichts."), talk(again, "Nichts.")) == {
+        2: ["duplicate but for white space or case"]
+    }
+    samples = [talk(question, "Nichts."), talk(again, "Zwölf Euro."), *map(good, range(8))]
+    for seed in range(5):
+        parts = finetuning.split(samples, {"a": 0.5, "b": 0.5}, seed=seed)
+        assert sum(samples[0] in part and samples[1] in part for part in parts.values()) == 1
+
+
+def test_white_space_in_ascii_and_beyond_is_the_same():
+    text = "".join(map(chr, range(128)))
+    assert finetuning.rules.tight(text) + "é".encode() == finetuning.rules.tight(text + "é")
+
+
 @pytest.mark.parametrize(("changed", "share", "recall"), [(4, 0.93, 0.99), (13, 0.8, 0.92)])
 def test_how_many_near_duplicates_become_candidates(changed, share, recall):
     rng = random.Random(5)
@@ -524,6 +548,14 @@ def test_another_kind_than_asked_for(reasons, tmp_path):
 
 
 # The file
+
+
+def test_json_over_many_lines_is_told(tmp_path):
+    path = tmp_path / "data.jsonl"
+    for value in (good(), [good()]):
+        path.write_text(json.dumps(value, indent=2))
+        assert "one line" in repr(finetuning.check(path))
+    assert not finetuning.check(save(path, good(), b"{")).notes
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

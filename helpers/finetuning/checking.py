@@ -92,7 +92,7 @@ def check(
     if len(sources) == 2 and train.samefile(sources[0]):
         raise ValueError(f"{train} can't be its own test file.")
     total = sum(source.stat().st_size for source in sources)
-    problems, kinds, blank = Problems(), collections.Counter[str](), 0
+    problems, kinds = Problems(), collections.Counter[str]()
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         progress_bar(total, progress) as bar,
@@ -121,6 +121,8 @@ def check(
             problems.add(_compared(records.alike(near, flagged, (sources[0], train)), train))
     problems.sort()
     notes = []
+    if next(lines(train, 0, 1), (0, b""))[1].strip() in (b"{", b"["):
+        notes.append("it looks like JSON over many lines: each sample must be on one line")
     if len(kinds) > 1:
         notes.append("more than one format in one file: say which one you mean, as in kind='chat'")
     if near and records.count > near_lines:

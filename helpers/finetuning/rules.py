@@ -6,6 +6,7 @@ import collections
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ AFTER = {
     "tool": ("tool", "assistant"),
 }
 OLD_NAMES = {"interactions": "messages", "available_tools": "tools", "functions": "tools"}
+SPACE = b" \t\r\n\v\f\x1c\x1d\x1e\x1f"  # what str.split takes for white space in ASCII
 NAME, CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}"), re.compile(r"[a-zA-Z0-9]{9}")
 Json = dict[str, Any]
 
@@ -138,7 +140,7 @@ def comparable(sample: Json) -> Sample:
     messages = sample["messages"]
     texts = [_content(message) for message in messages]
     said = [
-        f"{message['role']}\x1e{text}\x1e{_calls(message)}"
+        f"{message['role']}\1{text}\1{_calls(message)}"
         for message, text in zip(messages, texts, strict=True)
     ]
     answer = labels or said.pop()
@@ -146,7 +148,14 @@ def comparable(sample: Json) -> Sample:
         said.append(json.dumps(tools, sort_keys=True))
     if messages[0]["role"] == "system":
         del texts[0]
-    return Sample("\x1f".join(said), answer, "\n".join(texts))
+    return Sample("\2".join(said), answer, "\n".join(texts))
+
+
+def tight(text: str) -> bytes:
+    """The text without white space and case, by which prompts and answers are the same."""
+    if text.isascii():
+        return text.lower().encode().translate(None, SPACE)
+    return "".join(unicodedata.normalize("NFC", text).casefold().split()).encode()
 
 
 def _content(message: Json) -> str:
