@@ -431,7 +431,9 @@ def test_white_space_in_ascii_and_beyond_is_the_same():
     assert finetuning.rules.tight(text) + "é".encode() == finetuning.rules.tight(text + "é")
 
 
-@pytest.mark.parametrize(("changed", "share", "recall"), [(4, 0.93, 0.99), (13, 0.8, 0.92)])
+@pytest.mark.parametrize(
+    ("changed", "share", "recall"), [(4, 0.93, 0.99), (13, 0.8, 0.98), (20, 0.7, 0.94)]
+)
 def test_how_many_near_duplicates_become_candidates(changed, share, recall):
     rng = random.Random(5)
     texts = []
@@ -469,6 +471,27 @@ def test_near_duplicates(reasons):
     assert reasons(talk(one, two), talk(changed, two)) == {2: ["near-duplicate"]}
     assert not reasons(talk(one, two), talk(changed, two), near=None)
     assert not reasons(talk(one, two), talk(changed, two), near=1.0)
+
+
+def test_nearly_the_same_answer_is_both_a_contradiction_and_a_near_duplicate(reasons):
+    one, two = speech(1), speech(2)
+    both = {2: ["contradiction", "near-duplicate"]}
+    assert reasons(talk(one, two), talk(one, two.replace(" 2", " two"))) == both
+    assert reasons(talk(one, two), talk(one, speech(3, 120))) == {2: ["contradiction"]}
+
+
+PAIRS = [
+    ("Was kostet der Versand – zu Ihnen?", "„Was kostet der Versand“ zu Ihnen?"),
+    ("我的订单什么时候会到?我上周买了一件蓝色的雨衣,今天还没有收到。",) * 2,
+    ("注文した青いレインコートがまだ届きません。いつ届きますか。",) * 2,
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS, ids=["German", "Chinese", "Japanese"])
+def test_near_duplicates_beyond_ascii(reasons, one, other):
+    other = other.replace("蓝", "红").replace("青", "赤")
+    assert reasons({"text": one}, {"text": other}) == {2: ["near-duplicate"]}
+    assert not reasons({"text": one}, {"text": "".join(sorted(other))})
 
 
 def test_a_long_system_prompt_in_common_makes_no_near_duplicates(reasons):

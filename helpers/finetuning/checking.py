@@ -43,7 +43,7 @@ def check(
     pre-training); without it each line is taken for what its names say, and mixtures are noted.
     context: the tokens that a sample may have. 32,768 is what mistral-finetune packs by default
     and the least context of Mistral's open models.
-    near: the share of pairs of words (Jaccard; ASCII letters without case, no punctuation) in common
+    near: the share of pairs of words (Jaccard; without case and punctuation) in common
     from which on lines are near-duplicates; None looks for none. System prompts don't count.
     near_lines: how many good lines take part in that, each for 100 bytes of memory. The report
     says when there were more.
@@ -138,7 +138,7 @@ def _compared(
     rows: Iterable[tuple[int, int, str, str]], path: Path, flagged: array.array[int] | None = None
 ) -> Iterator[Problem]:
     for line, start, reason, detail in rows:
-        if flagged is not None:
+        if flagged is not None and reason != "contradiction":  # which can be nearly the same, too
             flagged.append(line)
         yield Problem(line, reason, detail, excerpt(sample_at(path, start).text))
 
