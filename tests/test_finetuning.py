@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -499,13 +500,39 @@ def test_a_long_system_prompt_in_common_makes_no_near_duplicates(reasons):
     assert not reasons(*(good(n, system=system) for n in range(50)))
 
 
+@pytest.mark.parametrize(("count", "changes"), [(16, 1), (26, 2), (40, 3)])
+def test_a_changed_word_or_two_make_a_near_duplicate(tmp_path, count, changes):
+    rng, lines = random.Random(2), []
+    for _ in range(100):
+        words = [f"word{rng.randrange(20_000)}" for _ in range(count)]
+        lines.append({"text": " ".join(words)})
+        for at in rng.sample(range(count), changes):
+            words[at] = "otherwise"
+        lines.append({"text": " ".join(words)})
+    report = finetuning.check(save(tmp_path / "data.jsonl", *lines))
+    assert {p.line % 2 for p in report.problems} == {0}
+    assert report.counts["near-duplicate"] >= 94
+
+
+def test_different_conversations_are_no_near_duplicates(tmp_path):
+    """Those of lesson 07 without planted faults: no two share more than 18% of their pairs."""
+    import pandas as pd
+
+    data = Path(__file__).parents[1] / "data"
+    rows = pd.read_csv(data / "support_conversations.csv", keep_default_na=False)
+    planted = pd.read_csv(data / "support_conversations_planted.csv")["ticket"]
+    lines = [talk(r.customer, r.agent) for r in rows[~rows["ticket"].isin(planted)].itertuples()]
+    assert len(lines) > 250
+    assert finetuning.check(save(tmp_path / "data.jsonl", *lines), near=0.3).ok
+
+
 def test_a_near_duplicate_of_a_near_duplicate_counts_from_the_first(tmp_path):
     """A chain, each a little further away: those too far from the first line stay."""
     parts, lines = speech(1, 100).split(), []
     for step in range(12):
         parts[step * 8] = f"changed{step}"
         lines.append({"text": " ".join(parts)})
-    report = finetuning.check(save(tmp_path / "data.jsonl", *lines))
+    report = finetuning.check(save(tmp_path / "data.jsonl", *lines), near=0.8)
     flagged = {problem.line for problem in report.problems}
     for number, line in enumerate(lines, 1):
         before = [

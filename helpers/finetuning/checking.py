@@ -30,7 +30,7 @@ def check(
     *,
     kind: str | None = None,
     context: int = CONTEXT,
-    near: float | None = 0.8,
+    near: float | None = 0.7,
     near_lines: int = NEAR_LINES,
     test: str | os.PathLike[str] | None = None,
     dask: bool | str = False,
@@ -44,7 +44,8 @@ def check(
     context: the tokens that a sample may have. 32,768 is what mistral-finetune packs by default
     and the least context of Mistral's open models.
     near: the share of pairs of words (Jaccard; without case and punctuation) in common
-    from which on lines are near-duplicates; None looks for none. System prompts don't count.
+    from which on lines are near-duplicates; None looks for none. System prompts don't count. One
+    changed word in 15, or two in 25, leave some 75%; conversations that differ share 20% at most.
     near_lines: how many good lines take part in that, each for 100 bytes of memory. The report
     says when there were more.
     test: another file, which must have no prompt and nearly no text in common with this one. What
@@ -116,7 +117,7 @@ def check(
                 count += found.lines
                 bar.update(task.end - task.begin)
         flagged = array.array("q")
-        problems.add(_compared(records.same(), train, flagged))
+        problems.add(_compared(records.same(train, near), train, flagged))
         if near:
             problems.add(_compared(records.alike(near, flagged, (sources[0], train)), train))
     problems.sort()
@@ -138,7 +139,7 @@ def _compared(
     rows: Iterable[tuple[int, int, str, str]], path: Path, flagged: array.array[int] | None = None
 ) -> Iterator[Problem]:
     for line, start, reason, detail in rows:
-        if flagged is not None and reason != "contradiction":  # which can be nearly the same, too
+        if flagged is not None:
             flagged.append(line)
         yield Problem(line, reason, detail, excerpt(sample_at(path, start).text))
 

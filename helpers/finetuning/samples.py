@@ -83,7 +83,7 @@ def split(
     *,
     seed: int = 0,
     label: Callable[[Json], object] | None = None,
-    alike: float | None = 0.8,
+    alike: float | None = 0.7,
 ) -> dict[str, list[Json]]:
     """Divide samples into parts, such as those to train on and those to judge by.
 
