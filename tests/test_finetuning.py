@@ -4,6 +4,7 @@ import base64
 import collections
 import contextlib
 import json
+import pickle
 import random
 from pathlib import Path
 
@@ -260,6 +261,10 @@ TABLE = [  # each with the reason; None where it is good
     ("API key", talk("a", "Authorization: Bearer abcdefghij0123456789")),
     ("API key", talk("a", "it is aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE, thanks")),
     ("API key", talk("a", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75aG\n")),
+    ("API key", talk("a", "-----BEGIN PRIVATE KEY-----\nMIIE")),
+    ("API key", talk("a", "sk_live_abcdefghij0123456789")),
+    ("API key", talk("a", "glpat-abcdefghij0123456789")),
+    ("API key", talk("a", "aws_secret_access_key = abcdefghij/0123456789/abcdefghij/01234567")),
     ("API key", with_tool([call(arguments='{"token": "abcdefghij0123456789"}')])),
 ]
 
@@ -273,6 +278,8 @@ def test_every_rule(reasons, reason, sample):
 def test_what_is_no_secret(reasons):
     texts = ["mail me @ home", "a@b", "the key is to wait", "sk-short", "password: hunter2"]
     texts += ["md5 9e107d9d372bb6826bd81d3542a419d6", "TheseThirtyTwoLettersAreNoKeyAtAll"]
+    texts += ["git clone git@github.com:shop/site.git", "key: user_profile_settings_v2"]
+    texts += ["a key-value-store-version-12", "the token is order_confirmation_number_2"]
     assert not reasons(*({"text": text} for text in texts))
 
 
@@ -589,6 +596,12 @@ def test_old_pairs_are_told_their_converter(tmp_path):
     assert "from_pairs" in report.problems[0].detail
 
 
+def test_too_long_and_leaking_are_both_reported(reasons):
+    assert reasons(talk("word " * 200 + "ann@example.com", "b"), context=100) == {
+        1: ["e-mail address", "too long"]
+    }
+
+
 def test_another_kind_than_asked_for(reasons, tmp_path):
     mixed = [talk("a", "b"), {"text": "c"}]
     assert reasons(*mixed, kind="chat") == {2: ["format"]}
@@ -696,6 +709,7 @@ def test_the_report(tmp_path):
     assert all(len(p.excerpt) <= 80 and "\n" not in p.excerpt for p in report.problems)
     with pytest.raises(IndexError):
         report.problems[10**6]
+    assert pickle.loads(pickle.dumps(report)) == report
 
 
 SECRETS = ["ann.lee@example.com", "sk-abcdefghij0123456789", "hf_abcdefghij0123456789"]
@@ -758,6 +772,12 @@ def test_clean_writes_all_or_nothing(tmp_path, monkeypatch):
         finetuning.clean(path, out)
     assert out.read_text() == "before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.jsonl", "good.jsonl"]
+
+
+def test_clean_says_at_once_that_it_cannot_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "check", None)  # which can take an hour
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        finetuning.clean(save(tmp_path / "data.jsonl", good()), tmp_path / "nowhere" / "good.jsonl")
 
 
 def test_clean_never_writes_over_its_source(tmp_path):

@@ -169,9 +169,9 @@ def clean(
         a.exists() and b.exists() and a.samefile(b) for a, b in itertools.combinations(named, 2)
     ):
         raise ValueError("path, out and rejected must be three different files.")
-    before = _state(source)
-    report = check(source, **options)
     with replacing(good) as good_file, replacing(bad) as bad_file:
+        before = _state(source)
+        report = check(source, **options)
         problems = itertools.groupby(report.problems, key=lambda problem: problem.line)
         number, rest = next(problems, (0, iter(())))
         count = 0

@@ -104,8 +104,9 @@ def look(
     marks = line.count(b'"') - line.count(b'\\"')
     if marks != 2 * (names + len(strings)) or b"\\\\" in line:
         faults += _repeated(line)
+    sound = not faults  # tokens can be counted
     faults += [Fault(*leak) for leak in secrets(line, strings)]
-    if len(line) > context // 2 and not faults and _is_long(sample, strings, context):
+    if len(line) > context // 2 and sound and _is_long(sample, strings, context):
         detail = f"more than the {context:,} tokens of the context"
         faults.append(Fault("too long", detail, _first(sample)))
     return found, faults, None if faults else comparable(sample)
