@@ -4,7 +4,9 @@ import base64
 import collections
 import contextlib
 import json
+import pickle
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,6 +121,7 @@ def message(role, **fields):
 user = {"role": "user", "content": "a"}
 assistant = {"role": "assistant", "content": "b"}
 system = {"role": "system", "content": "s"}
+result = {"role": "tool", "content": "one more, without tool_call_id"}
 TABLE = [  # each with the reason; None where it is good
     (None, talk("a", "b")),
     (None, talk("a", "b", "c", "d", system="s")),
@@ -221,6 +224,7 @@ TABLE = [  # each with the reason; None where it is good
     ("tool call", with_tool([call()], ("ABCDEF123",))),
     ("tool call", with_tool([call()], ("abcdef123", "abcdef123"))),
     ("tool call", with_tool([call()], (None,))),
+    ("tool call", {"messages": [*with_tool(after=False)["messages"], result, assistant]}),
     ("tool call", with_tool(5)),
     ("tool call", with_tool([5])),
     ("tool call", with_tool("abc")),
@@ -257,6 +261,10 @@ TABLE = [  # each with the reason; None where it is good
     ("API key", talk("a", "Authorization: Bearer abcdefghij0123456789")),
     ("API key", talk("a", "it is aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE, thanks")),
     ("API key", talk("a", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75aG\n")),
+    ("API key", talk("a", "-----BEGIN PRIVATE KEY-----\nMIIE")),
+    ("API key", talk("a", "sk_live_abcdefghij0123456789")),
+    ("API key", talk("a", "glpat-abcdefghij0123456789")),
+    ("API key", talk("a", "aws_secret_access_key = abcdefghij/0123456789/abcdefghij/01234567")),
     ("API key", with_tool([call(arguments='{"token": "abcdefghij0123456789"}')])),
 ]
 
@@ -270,6 +278,8 @@ def test_every_rule(reasons, reason, sample):
 def test_what_is_no_secret(reasons):
     texts = ["mail me @ home", "a@b", "the key is to wait", "sk-short", "password: hunter2"]
     texts += ["md5 9e107d9d372bb6826bd81d3542a419d6", "TheseThirtyTwoLettersAreNoKeyAtAll"]
+    texts += ["git clone git@github.com:shop/site.git", "key: user_profile_settings_v2"]
+    texts += ["a key-value-store-version-12", "the token is order_confirmation_number_2"]
     assert not reasons(*({"text": text} for text in texts))
 
 
@@ -405,7 +415,33 @@ def test_capital_letters_make_no_contradiction(reasons):
     }
 
 
-@pytest.mark.parametrize(("changed", "share", "recall"), [(4, 0.93, 0.99), (13, 0.8, 0.92)])
+@pytest.mark.parametrize(
+    "again",
+    [
+        "Was kostet der Versand\u00a0ins große\u2003Zürich?",
+        "WAS KOSTET DER VERSAND INS GROSSE ZÜRICH?",
+        "Was kostet der Versand ins große Zu\u0308rich?",
+    ],
+)
+def test_white_space_and_case_of_all_languages(reasons, again):
+    question = "Was kostet der Versand ins große Zürich?"
+    assert reasons(talk(question, "Nichts."), talk(again, "Nichts.")) == {
+        2: ["duplicate but for white space or case"]
+    }
+    samples = [talk(question, "Nichts."), talk(again, "Zwölf Euro."), *map(good, range(8))]
+    for seed in range(5):
+        parts = finetuning.split(samples, {"a": 0.5, "b": 0.5}, seed=seed)
+        assert sum(samples[0] in part and samples[1] in part for part in parts.values()) == 1
+
+
+def test_white_space_in_ascii_and_beyond_is_the_same():
+    text = "".join(map(chr, range(128)))
+    assert finetuning.rules.tight(text) + "é".encode() == finetuning.rules.tight(text + "é")
+
+
+@pytest.mark.parametrize(
+    ("changed", "share", "recall"), [(4, 0.93, 0.99), (13, 0.8, 0.98), (20, 0.7, 0.94)]
+)
 def test_how_many_near_duplicates_become_candidates(changed, share, recall):
     rng = random.Random(5)
     texts = []
@@ -445,9 +481,56 @@ def test_near_duplicates(reasons):
     assert not reasons(talk(one, two), talk(changed, two), near=1.0)
 
 
+def test_nearly_the_same_answer_is_both_a_contradiction_and_a_near_duplicate(reasons):
+    one, two = speech(1), speech(2)
+    both = {2: ["contradiction", "near-duplicate"]}
+    assert reasons(talk(one, two), talk(one, two.replace(" 2", " two"))) == both
+    assert reasons(talk(one, two), talk(one, speech(3, 120))) == {2: ["contradiction"]}
+
+
+PAIRS = [
+    ("Was kostet der Versand – zu Ihnen?", "„Was kostet der Versand“ zu Ihnen?"),
+    ("我的订单什么时候会到?我上周买了一件蓝色的雨衣,今天还没有收到。",) * 2,
+    ("注文した青いレインコートがまだ届きません。いつ届きますか。",) * 2,
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS, ids=["German", "Chinese", "Japanese"])
+def test_near_duplicates_beyond_ascii(reasons, one, other):
+    other = other.replace("蓝", "红").replace("青", "赤")
+    assert reasons({"text": one}, {"text": other}) == {2: ["near-duplicate"]}
+    assert not reasons({"text": one}, {"text": "".join(sorted(other))})
+
+
 def test_a_long_system_prompt_in_common_makes_no_near_duplicates(reasons):
     system = speech("system", 800)
     assert not reasons(*(good(n, system=system) for n in range(50)))
+
+
+@pytest.mark.parametrize(("count", "changes"), [(16, 1), (26, 2), (40, 3)])
+def test_a_changed_word_or_two_make_a_near_duplicate(tmp_path, count, changes):
+    rng, lines = random.Random(2), []
+    for _ in range(100):
+        words = [f"word{rng.randrange(20_000)}" for _ in range(count)]
+        lines.append({"text": " ".join(words)})
+        for at in rng.sample(range(count), changes):
+            words[at] = "otherwise"
+        lines.append({"text": " ".join(words)})
+    report = finetuning.check(save(tmp_path / "data.jsonl", *lines))
+    assert {p.line % 2 for p in report.problems} == {0}
+    assert report.counts["near-duplicate"] >= 94
+
+
+def test_different_conversations_are_no_near_duplicates(tmp_path):
+    """Those of lesson 07 without planted faults: no two share more than 18% of their pairs."""
+    import pandas as pd
+
+    data = Path(__file__).parents[1] / "data"
+    rows = pd.read_csv(data / "support_conversations.csv", keep_default_na=False)
+    planted = pd.read_csv(data / "support_conversations_planted.csv")["ticket"]
+    lines = [talk(r.customer, r.agent) for r in rows[~rows["ticket"].isin(planted)].itertuples()]
+    assert len(lines) > 250
+    assert finetuning.check(save(tmp_path / "data.jsonl", *lines), near=0.3).ok
 
 
 def test_a_near_duplicate_of_a_near_duplicate_counts_from_the_first(tmp_path):
@@ -456,7 +539,7 @@ def test_a_near_duplicate_of_a_near_duplicate_counts_from_the_first(tmp_path):
     for step in range(12):
         parts[step * 8] = f"changed{step}"
         lines.append({"text": " ".join(parts)})
-    report = finetuning.check(save(tmp_path / "data.jsonl", *lines))
+    report = finetuning.check(save(tmp_path / "data.jsonl", *lines), near=0.8)
     flagged = {problem.line for problem in report.problems}
     for number, line in enumerate(lines, 1):
         before = [
@@ -508,6 +591,17 @@ def test_too_long(reasons):
     assert not reasons(talk("wordwordword" * 3_000, "b"))
 
 
+def test_old_pairs_are_told_their_converter(tmp_path):
+    report = finetuning.check(save(tmp_path / "old.jsonl", {"prompt": "a", "completion": "b"}))
+    assert "from_pairs" in report.problems[0].detail
+
+
+def test_too_long_and_leaking_are_both_reported(reasons):
+    assert reasons(talk("word " * 200 + "ann@example.com", "b"), context=100) == {
+        1: ["e-mail address", "too long"]
+    }
+
+
 def test_another_kind_than_asked_for(reasons, tmp_path):
     mixed = [talk("a", "b"), {"text": "c"}]
     assert reasons(*mixed, kind="chat") == {2: ["format"]}
@@ -517,6 +611,14 @@ def test_another_kind_than_asked_for(reasons, tmp_path):
 
 
 # The file
+
+
+def test_json_over_many_lines_is_told(tmp_path):
+    path = tmp_path / "data.jsonl"
+    for value in (good(), [good()]):
+        path.write_text(json.dumps(value, indent=2))
+        assert "one line" in repr(finetuning.check(path))
+    assert not finetuning.check(save(path, good(), b"{")).notes
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -607,6 +709,7 @@ def test_the_report(tmp_path):
     assert all(len(p.excerpt) <= 80 and "\n" not in p.excerpt for p in report.problems)
     with pytest.raises(IndexError):
         report.problems[10**6]
+    assert pickle.loads(pickle.dumps(report)) == report
 
 
 SECRETS = ["ann.lee@example.com", "sk-abcdefghij0123456789", "hf_abcdefghij0123456789"]
@@ -669,6 +772,12 @@ def test_clean_writes_all_or_nothing(tmp_path, monkeypatch):
         finetuning.clean(path, out)
     assert out.read_text() == "before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.jsonl", "good.jsonl"]
+
+
+def test_clean_says_at_once_that_it_cannot_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "check", None)  # which can take an hour
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        finetuning.clean(save(tmp_path / "data.jsonl", good()), tmp_path / "nowhere" / "good.jsonl")
 
 
 def test_clean_never_writes_over_its_source(tmp_path):

@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from .near import sketch
 from .report import Problem
-from .rules import LONGEST, Sample, excerpt, look
+from .rules import LONGEST, Sample, excerpt, look, tight
 
-SPACE = b" \t\r\n\v\f"
 RECORD = np.dtype(  # what other lines are compared by; `start` is where the line begins
     [(name, "u8") for name in ("prompt", "answer", "exact")]
     + [(name, "i8") for name in ("line", "start")]
@@ -56,10 +55,8 @@ def look_at(task: Task) -> Found:
             kinds[kind] += 1
         problems += [Problem(number, f.reason, f.detail, excerpt(f.excerpt)) for f in faults]
         if sample:
-            exact = _digest(f"{sample.prompt}\x1f{sample.answer}".encode())
-            prompt, answer = (
-                _digest(text.lower().encode().translate(None, SPACE)) for text in sample[:2]
-            )
+            exact = _digest(f"{sample.prompt}\2{sample.answer}".encode())
+            prompt, answer = (_digest(tight(text)) for text in sample[:2])
             rows.append((prompt, answer, exact, number, start, 0))
             texts.append(sample.text)
     records = np.array(rows, RECORD)

@@ -45,8 +45,8 @@ class Records:
             rows[: max(0, self._near_lines - self.count)].tofile(file)
         self.count += len(records)
 
-    def same(self) -> Iterator[Row]:
-        """Lines with the prompt of an earlier one."""
+    def same(self, path: Path, threshold: float | None) -> Iterator[Row]:
+        """Lines of the file with the prompt of an earlier one. Nearly the same answers count as both."""
         for part in self._parts:
             if not part.exists():
                 continue
@@ -55,19 +55,25 @@ class Records:
             prompts = records["prompt"][order]
             again = prompts[1:] == prompts[:-1]
             member = np.r_[again, False] | np.r_[False, again]
-            before, first = None, 0
+            before, first, begin = None, 0, 0
             answers: dict[int, int] = {}
             words: set[int] = set()
             for row in records[order[member]]:
                 prompt, answer, exact, line, start, _ = row.item()
                 if prompt != before:
-                    before, first, answers, words = prompt, line, {}, set()
+                    before, first, begin, answers, words = prompt, line, start, {}, set()
                 if line < 0:
                     pass
                 elif first < 0:
                     yield line, start, "test leak", f"line {-first} of the test file has its prompt"
                 elif answer not in answers and answers:
                     yield line, start, "contradiction", f"line {first} has another answer"
+                    one, other = (sample_at(path, at).answer for at in (begin, start))
+                    if threshold and (share := near.similarity(one, other)) >= threshold:
+                        detail = (
+                            f"{share:.0%} of its answer's pairs of words are those of line {first}"
+                        )
+                        yield line, start, "near-duplicate", detail
                 elif answer in answers:
                     white = "" if exact in words else " but for white space or case"
                     yield line, start, f"duplicate{white}", f"the same as line {answers[answer]}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import numpy.typing as npt
 
 HASHES, BAND = 24, 3
-# ASCII only, on purpose: one table, one pass. Other characters are parts of words as they are.
+# One table for ASCII, in one pass. Beyond it, punctuation goes and signs that are words stand alone.
+MARKS = re.compile(r"[^\w\x00-\x7f]")
+SIGNS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 WORDS = bytes(c if c > 127 or chr(c).isalnum() else 32 for c in range(256))
 KEEP = np.array([256**n - 1 for n in range(9)], dtype="<u8")  # the first n bytes of eight
 ODD = np.random.default_rng(0).integers(0, 2**31, HASHES, dtype=np.uint32) * 2 + 1
@@ -20,6 +23,8 @@ Sketches = npt.NDArray[np.uint8]
 
 def words(text: str) -> bytes:
     """The text in small letters, with blanks in place of punctuation."""
+    if not text.isascii():
+        text = SIGNS.sub(r" \g<0> ", MARKS.sub(" ", text))
     return text.lower().encode().translate(WORDS)
 
 
@@ -56,13 +61,13 @@ def sketch(texts: list[str]) -> Sketches:
 def candidates(rows: Sketches) -> npt.NDArray[np.int64]:
     """Pairs of row numbers (earlier, later) that are worth a closer look, by the later one.
 
-    Those that share two bands of three bytes, each with the one before and with the first of those
-    that share them, if half of all bytes are the same. Of pairs that have 80% in common it finds some
-    96 of 100, of those with 70% some 80, of less alike ones few.
+    Those that share one or two bands of three bytes, each with the one before and with the first of
+    those that share them, if half of all bytes are the same. Of pairs that have 80% in common it
+    finds some 99 of 100, of those with 70% some 96, with 60% some 80, of less alike ones few.
     """
     found, count = [np.empty(0, np.int64)], len(rows)
     parts = count // 250_000 + 1  # each sorted for itself, which takes less memory
-    for one, two in itertools.combinations(range(0, HASHES, BAND), 2):
+    for one, two in itertools.combinations_with_replacement(range(0, HASHES, BAND), 2):
         part = rows[:, one] % parts
         for number in range(parts):
             some = np.flatnonzero(part == number)

@@ -7,7 +7,7 @@ import dataclasses
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,11 +77,22 @@ class Problems(Sequence[Problem]):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _problems, (list(self),)
+
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         rest = f", … {len(self) - 5:,} more" if len(self) > 5 else ""
         return "[" + ", ".join(map(repr, self[:5])) + rest + "]"
+
+
+def _problems(rows: list[Problem]) -> Problems:
+    """The same from a pickle, which can't hold a connection to SQLite."""
+    problems = Problems()
+    problems.add(rows)
+    problems.sort()
+    return problems
 
 
 @dataclasses.dataclass

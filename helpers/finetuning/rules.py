@@ -6,6 +6,7 @@ import collections
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ AFTER = {
     "tool": ("tool", "assistant"),
 }
 OLD_NAMES = {"interactions": "messages", "available_tools": "tools", "functions": "tools"}
+SPACE = b" \t\r\n\v\f\x1c\x1d\x1e\x1f"  # what str.split takes for white space in ASCII
 NAME, CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}"), re.compile(r"[a-zA-Z0-9]{9}")
 Json = dict[str, Any]
 
@@ -91,7 +93,9 @@ def look(
     except ValueError as error:
         return None, [_unreadable(line, str(error))], None
     if type(sample) is not dict:
-        what = "an array" if type(sample) is list else "a single value"
+        what = (
+            "an array: a sample goes into each line" if type(sample) is list else "a single value"
+        )
         return None, [Fault("not an object", f"it is {what}", line.decode())], None
     found = kind_of(sample)
     faults = list(_faults(sample, found, kind))
@@ -100,8 +104,9 @@ def look(
     marks = line.count(b'"') - line.count(b'\\"')
     if marks != 2 * (names + len(strings)) or b"\\\\" in line:
         faults += _repeated(line)
+    sound = not faults  # tokens can be counted
     faults += [Fault(*leak) for leak in secrets(line, strings)]
-    if len(line) > context // 2 and not faults and _is_long(sample, strings, context):
+    if len(line) > context // 2 and sound and _is_long(sample, strings, context):
         detail = f"more than the {context:,} tokens of the context"
         faults.append(Fault("too long", detail, _first(sample)))
     return found, faults, None if faults else comparable(sample)
@@ -136,7 +141,7 @@ def comparable(sample: Json) -> Sample:
     messages = sample["messages"]
     texts = [_content(message) for message in messages]
     said = [
-        f"{message['role']}\x1e{text}\x1e{_calls(message)}"
+        f"{message['role']}\1{text}\1{_calls(message)}"
         for message, text in zip(messages, texts, strict=True)
     ]
     answer = labels or said.pop()
@@ -144,7 +149,14 @@ def comparable(sample: Json) -> Sample:
         said.append(json.dumps(tools, sort_keys=True))
     if messages[0]["role"] == "system":
         del texts[0]
-    return Sample("\x1f".join(said), answer, "\n".join(texts))
+    return Sample("\2".join(said), answer, "\n".join(texts))
+
+
+def tight(text: str) -> bytes:
+    """The text without white space and case, by which prompts and answers are the same."""
+    if text.isascii():
+        return text.lower().encode().translate(None, SPACE)
+    return "".join(unicodedata.normalize("NFC", text).casefold().split()).encode()
 
 
 def _content(message: Json) -> str:
@@ -162,6 +174,8 @@ def _calls(message: Json) -> str:
 def _faults(sample: Json, found: str | None, kind: str | None) -> Iterator[Fault]:
     if found is None or (kind and found != kind):
         what = f"it is {found}, not {kind}" if found else "neither messages nor text"
+        if sample.keys() >= {"prompt", "completion"}:
+            what += ": from_pairs makes messages of prompt and completion"
         yield Fault("format", what, _first(sample))
         return
     for old, new in OLD_NAMES.items():
@@ -203,10 +217,11 @@ def _chat(messages: Any, kind: str) -> Iterator[Fault]:
             yield _at(number, "tool call", "a call before has no result", message)
         content = message.get("content")
         # Plain messages are nearly all there are: nothing more to look at.
-        if len(message) > 2 or type(content) is not str or not content or content.isspace():
-            yield from _message(number, message, content, pending)
-        elif role != "tool":
+        plain = len(message) == 2 and role != "tool" and type(content) is str and content.strip()
+        if plain:
             pending.clear()
+        else:
+            yield from _message(number, message, content, pending)
         before = role
     if kind == "chat":
         if before != "assistant":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import near
 from .checking import replacing, source_file
-from .rules import comparable
+from .rules import comparable, tight
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def split(
     *,
     seed: int = 0,
     label: Callable[[Json], object] | None = None,
-    alike: float | None = 0.8,
+    alike: float | None = 0.7,
 ) -> dict[str, list[Json]]:
     """Divide samples into parts, such as those to train on and those to judge by.
 
@@ -128,13 +128,14 @@ def split(
 
 def _groups(samples: list[Json], seed: int, alike: float | None) -> list[tuple[str, list[int]]]:
     """The numbers of samples that stay together, and for each group a mark that the seed decides."""
-    prompts, texts = [], []
+    prompts: list[bytes] = []
+    texts = []
     for number, sample in enumerate(samples, 1):
         try:
             prompt, _, text = comparable(sample)
         except (KeyError, TypeError, AttributeError, IndexError):
             raise ValueError(f"Sample {number} has faults: use check and clean first.") from None
-        prompts.append("".join(prompt.split()))
+        prompts.append(tight(prompt))
         texts.append(text)
     group = list(range(len(samples)))  # of each sample the number of one before it in its group
 
@@ -143,9 +144,9 @@ def _groups(samples: list[Json], seed: int, alike: float | None) -> list[tuple[s
             number = group[number]
         return number
 
-    firsts: dict[str, int] = {}
-    for number, prompt in enumerate(prompts):
-        group[number] = firsts.setdefault(prompt, number)
+    firsts: dict[bytes, int] = {}
+    for number, words in enumerate(prompts):
+        group[number] = firsts.setdefault(words, number)
     pairs = near.candidates(near.sketch(texts)).tolist() if alike else []
     for one, two in pairs:
         a, b = sorted((root(one), root(two)))
@@ -157,7 +158,7 @@ def _groups(samples: list[Json], seed: int, alike: float | None) -> list[tuple[s
 
     def mark(numbers: list[int]) -> str:
         first = min(prompts[number] for number in numbers)
-        return hashlib.blake2b(f"{seed}\0{first}".encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(f"{seed}\0".encode() + first, digest_size=16).hexdigest()
 
     return [(mark(numbers), numbers) for numbers in members.values()]
 
