@@ -521,6 +521,14 @@ def test_a_changed_word_or_two_make_a_near_duplicate(tmp_path, count, changes):
     assert report.counts["near-duplicate"] >= 94
 
 
+def test_cases_of_one_template_are_no_near_duplicates(tmp_path):
+    lines = [
+        talk(f"This is question {n}, can you help me with it?", f"This is answer {n} to that.")
+        for n in range(100)
+    ]
+    assert finetuning.check(save(tmp_path / "data.jsonl", *lines)).ok
+
+
 def test_different_conversations_are_no_near_duplicates(tmp_path):
     """Those of lesson 07 without planted faults: no two share more than 18% of their pairs."""
     import pandas as pd

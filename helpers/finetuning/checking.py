@@ -46,6 +46,7 @@ def check(
     near: the share of pairs of words (Jaccard; without case and punctuation) in common
     from which on lines are near-duplicates; None looks for none. System prompts don't count. One
     changed word in 15, or two in 25, leave some 75%; conversations that differ share 20% at most.
+    Lines that differ in a number need 80% for 0.7: they may be two cases of one template.
     near_lines: how many good lines take part in that, each for 100 bytes of memory. The report
     says when there were more.
     test: another file, which must have no prompt and nearly no text in common with this one. What

@@ -69,7 +69,7 @@ class Records:
                 elif answer not in answers and answers:
                     yield line, start, "contradiction", f"line {first} has another answer"
                     one, other = (sample_at(path, at).answer for at in (begin, start))
-                    if threshold and (share := near.similarity(one, other)) >= threshold:
+                    if threshold and (share := near.enough(one, other, threshold)):
                         detail = (
                             f"{share:.0%} of its answer's pairs of words are those of line {first}"
                         )
@@ -103,7 +103,7 @@ class Records:
             original, line = originals.get(earlier, earlier), int(numbers[row])
             if line < 0 or row in originals:
                 continue
-            if (share := near.similarity(text(original), text(row))) >= threshold:
+            if share := near.enough(text(original), text(row), threshold):
                 originals[row] = original
                 other = int(numbers[original])
                 reason, where = (

@@ -91,3 +91,15 @@ def similarity(one: str, two: str) -> float:
     """The share of pairs of words that two texts have in common (Jaccard), 0 to 1."""
     a, b = (set(itertools.pairwise(words(text).split())) for text in (one, two))
     return len(a & b) / max(1, len(a | b))
+
+
+def enough(one: str, two: str, threshold: float) -> float:
+    """Their similarity where it makes them near-duplicates, else 0.
+
+    Texts that differ in a number have to share more, since they may be two cases of one template: a
+    third of what the threshold leaves open, so 80% instead of 70%.
+    """
+    share = similarity(one, two)
+    if any(word.isdigit() for word in {*words(one).split()} ^ {*words(two).split()}):
+        threshold += (1 - threshold) / 3
+    return share if share >= threshold else 0.0

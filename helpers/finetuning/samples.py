@@ -150,7 +150,7 @@ def _groups(samples: list[Json], seed: int, alike: float | None) -> list[tuple[s
     pairs = near.candidates(near.sketch(texts)).tolist() if alike else []
     for one, two in pairs:
         a, b = sorted((root(one), root(two)))
-        if a != b and near.similarity(texts[one], texts[two]) >= (alike or 0):
+        if a != b and near.enough(texts[one], texts[two], alike or 1):
             group[b] = a
     members: dict[int, list[int]] = collections.defaultdict(list)
     for number in range(len(samples)):
