@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from .clock import Clock
-from .layer import Layer, Wrapped, is_stream
+from .layer import Layer, is_stream
+from .meter import read_usage
+from .tape import listen
+from .wire import Json
 
 MINUTE = 60.0
 POLL = 0.05  # seconds between looks at whether the first answer has come
 FIRST_GUESS = 256.0  # tokens of an answer, as long as none has come
-TAIL = 4096  # bytes at the end of a stream among which its usage stands
 
 
 class RateLimit(Layer):
@@ -76,8 +78,6 @@ class RateLimit(Layer):
             self._give_up(turn)
             raise
         self._learn(turn, response)
-        if is_stream(response):
-            response.stream = Wrapped(response.stream, self._tally(turn, response.stream))
         return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -91,9 +91,6 @@ class RateLimit(Layer):
             self._give_up(turn)
             raise
         self._learn(turn, response)
-        if is_stream(response):
-            pieces = self._atally(turn, response.stream)
-            response.stream = Wrapped(response.stream, apieces=pieces)
         return response
 
     def _model(self, request: httpx.Request) -> _Model:
@@ -133,28 +130,14 @@ class RateLimit(Layer):
                 limit = _number(response, f"x-ratelimit-limit-{what}-minute")
                 left = _number(response, f"x-ratelimit-remaining-{what}-minute")
                 window.learn(self.clock.now(), limit, left)
+        if is_stream(response):
+            listen(httpx, response, self.clock.now, functools.partial(self._correct, turn))
 
-    def _tally(self, turn: _Turn, pieces: Any) -> Iterator[bytes]:
-        """The pieces of a stream; at its end, its usage corrects the estimate."""
-        tail = b""
-        for piece in pieces:
-            tail = (tail + piece)[-TAIL:]
-            yield piece
-        self._correct_by_usage(turn, tail)
-
-    async def _atally(self, turn: _Turn, pieces: Any) -> AsyncIterator[bytes]:
-        tail = b""
-        async for piece in pieces:
-            tail = (tail + piece)[-TAIL:]
-            yield piece
-        self._correct_by_usage(turn, tail)
-
-    def _correct_by_usage(self, turn: _Turn, tail: bytes) -> None:
-        total = re.search(rb'"total_tokens":\s*(\d+)', tail)
-        cached = re.search(rb'"cached_tokens":\s*(\d+)', tail)
-        if total:
+    def _correct(self, turn: _Turn, said: Json | None) -> None:
+        """Count the usage of a stream that was closed, whether it was read to its end or not."""
+        if usage := read_usage(said):
             with self._lock:
-                turn.correct(max(0, int(total[1]) - int(cached[1] if cached else 0)))
+                turn.correct(max(0, usage.total_tokens - usage.cached_tokens))
 
 
 @dataclass

@@ -152,21 +152,49 @@ def test_estimates_are_corrected_by_what_it_cost():
     assert held == [0] * 10, f"{FIRST_GUESS} tokens each would have been too many"
 
 
-def test_a_streams_usage_corrects_its_estimate():
+@pytest.mark.parametrize(
+    "left_at", [b"[DONE]", None], ids=["left at its last event", "read to its end"]
+)
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_streams_usage_corrects_its_estimate(asynchronous, left_at):
     usage = {"prompt_tokens": 9, "total_tokens": 50, "prompt_tokens_details": {"cached_tokens": 10}}
     events = f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n".encode()
 
-    class Pieces(httpx.SyncByteStream):
+    class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         def __iter__(self):
-            yield from (events[:70], events[70:])
+            yield from (events[:70], events[70:-1], events[-1:])
+
+        async def __aiter__(self):
+            for piece in self:
+                yield piece
 
     def answer(request):
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces())
 
-    clock = helpers.FakeClock()
-    limiter = RateLimit(httpx.MockTransport(answer), tokens_per_minute=1000, clock=clock)
-    with httpx.Client(transport=limiter) as client:
-        assert ask(client).content == events
+    limiter = RateLimit(
+        httpx.MockTransport(answer), tokens_per_minute=1000, clock=helpers.FakeClock()
+    )
+    body = {"model": "m", "messages": []}
+
+    async def read():
+        async with (
+            httpx.AsyncClient(transport=limiter) as client,
+            client.stream("POST", URL, json=body) as response,
+        ):
+            async for piece in response.aiter_bytes():
+                if left_at and left_at in piece:
+                    break
+
+    if asynchronous:
+        asyncio.run(read())
+    else:
+        with (
+            httpx.Client(transport=limiter) as client,
+            client.stream("POST", URL, json=body) as response,
+        ):
+            for piece in response.iter_bytes():
+                if left_at and left_at in piece:
+                    break
     assert limiter._models["m"].tokens.total() == 40
 
 
