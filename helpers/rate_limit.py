@@ -20,6 +20,7 @@ from .wire import Json
 
 MINUTE = 60.0
 POLL = 0.05  # seconds between looks at whether the first answer has come
+LOOK = 1.0  # and between looks at whether answers were shorter than expected
 FIRST_GUESS = 256.0  # tokens of an answer, as long as none has come
 
 
@@ -29,7 +30,8 @@ class RateLimit(Layer):
     transport: the transport inside, sync or async.
     requests_per_minute, tokens_per_minute: limits for each model. Without them, and where the server's
     are lower, it learns them from the headers `x-ratelimit-limit-req-minute` and
-    `x-ratelimit-limit-tokens-minute` of each answer; the first request to a model therefore goes alone.
+    `x-ratelimit-limit-tokens-minute` of each answer; until one has come, requests to a model go one by
+    one. An error without these headers tells nothing.
     From the headers with `remaining` it learns what others use on the same account. Streams carry no
     such headers (none of 199 recorded since mid-2025 did): if you only stream, name the limits.
     clock: where time comes from.
@@ -65,7 +67,8 @@ class RateLimit(Layer):
     @property
     def limits(self) -> dict[str, tuple[float | None, float | None]]:
         """For each model asked so far: (requests, tokens) per minute, None where not known."""
-        return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
+        with self._lock:
+            return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
@@ -104,7 +107,7 @@ class RateLimit(Layer):
             model, now = turn.model, self.clock.now()
             if model.asked and not model.known:
                 return POLL
-            wait = max(model.requests.wait(now, 1), model.tokens.wait(now, turn.tokens))
+            wait = max(model.requests.wait(now, 1), min(model.tokens.wait(now, turn.tokens), LOOK))
             if wait == 0:
                 model.asked = True
                 turn.uses = model.requests.add(1), model.tokens.add(turn.tokens)
@@ -122,7 +125,6 @@ class RateLimit(Layer):
         if not response.is_success:
             cost = 0.0
         with self._lock:
-            turn.model.known = True
             turn.ended(self.clock.now())
             if cost is not None:
                 turn.correct(cost)
@@ -130,6 +132,8 @@ class RateLimit(Layer):
                 limit = _number(response, f"x-ratelimit-limit-{what}-minute")
                 left = _number(response, f"x-ratelimit-remaining-{what}-minute")
                 window.learn(self.clock.now(), limit, left)
+                turn.model.known |= response.is_success or limit is not None
+            turn.model.asked = turn.model.known  # an error may tell nothing: the next one finds out
         if is_stream(response):
             listen(httpx, response, self.clock.now, functools.partial(self._correct, turn))
 
@@ -187,7 +191,7 @@ class _Model:
     def __init__(self, requests: float | None, tokens: float | None) -> None:
         self.requests, self.tokens = _Window(requests), _Window(tokens)
         self.asked = False  # a request has gone
-        self.known = requests is not None and tokens is not None  # or an answer has come
+        self.known = requests is not None and tokens is not None  # or an answer has told
         self.answers, self.answered = 0, 0.0  # how many, and their tokens beyond the questions
 
 

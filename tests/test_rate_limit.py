@@ -48,6 +48,17 @@ class Api:
         return httpx.Response(429 if full else 200, headers=said, json={})
 
 
+class Slow(httpx.AsyncBaseTransport):
+    """The same server, which takes a moment to answer."""
+
+    def __init__(self, api):
+        self.api = api
+
+    async def handle_async_request(self, request):
+        await asyncio.sleep(0.01)
+        return self.api(request)
+
+
 def ask(client, model="m", **body):
     messages = [{"role": "user", "content": "Hello"}]
     return client.post(URL, json={"model": model, "messages": messages, **body})
@@ -207,6 +218,35 @@ def test_a_first_request_that_fails_lets_the_next_one_find_out():
             ask(client)
         assert ask(client).is_success
     assert limiter.limits == {"m": (2, None)}
+
+
+def test_a_first_answer_that_tells_nothing_lets_the_next_one_find_out():
+    """A 503 has no headers about limits: the crowd behind it must not take it for an all-clear."""
+    clock = helpers.Clock(speed=240)
+
+    async def ask_all_through(limiter):
+        async with httpx.AsyncClient(transport=limiter) as client:
+            body = {"model": "m", "messages": []}
+            answers = await asyncio.gather(*(client.post(URL, json=body) for _ in range(24)))
+        return sorted(answer.status_code for answer in answers)
+
+    api = Api(clock, requests=10)
+    inside = helpers.Faults(Slow(api), ["overloaded", "overloaded"])
+    assert asyncio.run(ask_all_through(RateLimit(inside, clock=clock))) == [200] * 22 + [503] * 2
+    assert api.refused == 0
+
+
+def test_nobody_waits_a_minute_for_tokens_that_were_not_used():
+    clock = helpers.Clock(speed=60)
+    limiter = RateLimit(Slow(Api(clock, tokens=10_000, cost=20)), clock=clock)
+
+    async def ask_all_at_once():
+        async with httpx.AsyncClient(transport=limiter) as client:
+            body = {"model": "m", "messages": [], "max_tokens": 4000}
+            answers = await asyncio.gather(*(client.post(URL, json=body) for _ in range(12)))
+        return [answer.extensions["held_back"] for answer in answers]
+
+    assert max(asyncio.run(ask_all_at_once())) < 60
 
 
 @pytest.mark.parametrize("header", ["many", "-3", "1.5", "", "9" * 30])
