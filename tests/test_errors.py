@@ -119,3 +119,12 @@ def test_it_is_an_error_of_httpx_with_its_response():
         helpers.chat("Hello", client=client(401, "{}", {"mistral-correlation-id": "7"}))
     assert caught.value.response.headers["mistral-correlation-id"] == "7"
     assert caught.value.request.method == "POST"
+
+
+@pytest.mark.parametrize("before", range(160, 210, 10))
+def test_no_part_of_a_key_that_a_page_repeats_is_shown(monkeypatch, before):
+    key = "Zq3vN8sK1xT5bW7yR2mC9dF4gH6jL0pA"
+    monkeypatch.setenv("MISTRAL_API_KEY", key)
+    with pytest.raises(helpers.APIError) as caught:
+        helpers.chat("Hello", client=client(502, "-" * before + key))
+    assert key[:3] not in str(caught.value)
