@@ -208,6 +208,12 @@ def test_a_stream_that_fails_before_its_first_piece_is_asked_for_again(asynchron
 
 
 @both
+def test_an_empty_piece_is_not_the_first_of_a_stream(asynchronous):
+    broken, whole = Pieces([b"", httpx.ReadError("reset")]), Pieces([b"", b"data: a\n\n"])
+    assert b"".join(read_stream(streaming(broken, whole), asynchronous)) == b"data: a\n\n"
+
+
+@both
 def test_a_stream_that_has_begun_is_never_asked_for_again(asynchronous):
     broken = Pieces([b"data: a\n\n", httpx.ReadError("reset")])
     never = Pieces([b"data: again\n\n"])
