@@ -324,6 +324,12 @@ def test_values_that_make_no_sense_are_refused(wrong):
         Retry(OK, **wrong)
 
 
+@pytest.mark.parametrize("speed", [0, -1, float("nan")])
+def test_a_clock_runs_forwards(speed):
+    with pytest.raises(ValueError, match="forwards"):
+        helpers.Clock(speed=speed)
+
+
 def test_it_goes_around_transports_only():
     with pytest.raises(TypeError, match="goes around a transport"):
         Retry(httpx.Client())
