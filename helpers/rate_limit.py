@@ -161,7 +161,7 @@ class _Window:
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds until this much more may fit. What is larger than the limit goes when all is over."""
-        self.uses = [use for use in self.uses if use.ended > now - MINUTE]
+        self.forget(now)
         wait, total = 0.0, amount + self.total()
         for use in sorted(self.uses, key=lambda use: use.ended):
             if self.limit is None or total <= self.limit:
@@ -169,6 +169,9 @@ class _Window:
             wait = max(min(use.ended, now) + MINUTE - now, 0.001)
             total -= use.amount
         return wait
+
+    def forget(self, now: float) -> None:
+        self.uses = [use for use in self.uses if use.ended > now - MINUTE]
 
     def total(self) -> float:
         return sum(use.amount for use in self.uses)
@@ -181,6 +184,7 @@ class _Window:
         if not limit:  # no header; or no allowance at all, and then holding back does not help
             return
         self.limit = min(limit, self.own or limit)
+        self.forget(now)  # what is over by now is not in `left`, either
         if left is not None and (others := limit - left - self.total()) > 0:
             self.uses.append(_Use(others, now))
 

@@ -129,6 +129,28 @@ def test_what_others_use_on_the_account_counts():
     assert api.refused == 0
 
 
+def test_what_others_use_is_not_hidden_by_what_is_over():
+    """At 0 s 8 requests; at 50 s one that takes 20 s; meanwhile others sent 6: 3 of 10 are left."""
+    clock = helpers.FakeClock()
+    lefts, took = iter([9, 8, 7, 6, 5, 4, 3, 2, 3]), iter([0] * 8 + [20])
+
+    def answer(request):
+        clock.time += next(took)
+        headers = {
+            "x-ratelimit-limit-req-minute": "10",
+            "x-ratelimit-remaining-req-minute": str(next(lefts)),
+        }
+        return httpx.Response(200, headers=headers, json={})
+
+    limiter = RateLimit(httpx.MockTransport(answer), clock=clock)
+    with httpx.Client(transport=limiter) as client:
+        for _ in range(8):
+            ask(client)
+        clock.time = 50
+        ask(client)
+    assert limiter._models["m"].requests.total() == 7
+
+
 def test_each_model_has_its_own_budget():
     clock = helpers.FakeClock()
     limiter = RateLimit(httpx.MockTransport(Api(clock)), requests_per_minute=1, clock=clock)
