@@ -112,6 +112,9 @@ def test_a_limit_of_zero_never_clears():
         helpers.chat("Hello", client=client(429, body, {"x-ratelimit-limit-req-minute": "0"}))
     assert caught.value.retryable is False
     assert "another model" in caught.value.hint
+    with pytest.raises(helpers.APIError) as caught:
+        helpers.chat("Hello", client=client(503, "", {"x-ratelimit-limit-req-minute": "0"}))
+    assert caught.value.retryable is True, "only of a 429 is it the reason"
 
 
 def test_it_is_an_error_of_httpx_with_its_response():

@@ -231,6 +231,25 @@ def test_a_streams_usage_corrects_its_estimate(asynchronous, left_at):
     assert limiter._models["m"].tokens.total() == 40
 
 
+def test_a_long_question_counts_before_it_is_sent():
+    clock = helpers.FakeClock()
+    limiter = RateLimit(httpx.MockTransport(Api(clock)), tokens_per_minute=1000, clock=clock)
+    with httpx.Client(transport=limiter) as client:
+        held = [
+            ask(client, max_tokens=1, metadata="x" * 4000).extensions["held_back"] for _ in range(2)
+        ]
+    assert held == [0, 60]
+
+
+def test_an_error_costs_no_tokens():
+    clock = helpers.FakeClock()
+    inside = helpers.Faults(httpx.MockTransport(Api(clock)), ["overloaded"])
+    limiter = RateLimit(inside, tokens_per_minute=1000, clock=clock)
+    with httpx.Client(transport=limiter) as client:
+        held = [ask(client, max_tokens=900).extensions["held_back"] for _ in range(2)]
+    assert held == [0, 0]
+
+
 def test_a_first_request_that_fails_lets_the_next_one_find_out():
     clock = helpers.FakeClock()
     inside = helpers.Faults(httpx.MockTransport(Api(clock, requests=2)), ["no_connection"])
