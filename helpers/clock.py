@@ -9,9 +9,14 @@ import anyio.lowlevel
 
 
 class Clock:
-    """Real time, or time that runs `speed` times as fast: a minute in a second with 60."""
+    """Real time, or time that runs `speed` times as fast: a minute in a second with 60.
+
+    Raises ValueError for a speed that is not positive.
+    """
 
     def __init__(self, speed: float = 1.0) -> None:
+        if not speed > 0:
+            raise ValueError(f"speed is {speed}: time runs forwards.")
         self.speed = speed
 
     def now(self) -> float:

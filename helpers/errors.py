@@ -201,7 +201,7 @@ def _no_words(response: httpx.Response, body: Any) -> str:
         return f"an empty answer ({response.reason_phrase or 'no reason given'})"
     if title := re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL):
         return f"not JSON but a web page: {title[1]}"
-    return f"not an answer of the API: {text[:200]}"
+    return f"not an answer of the API: {hide(text)[:200]}"  # half of a key could not be found
 
 
 def _model_hint(message: str) -> str:

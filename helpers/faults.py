@@ -63,7 +63,7 @@ def fault(
             raise ValueError(f"{what} is not the status of an error: those are 400 to 599.")
         usual = (one for one in faults().values() if one.default and one.status == what)
         what = next(usual, Fault(f"status_{what}", "made up", what))
-    if isinstance(what, str):
+    if not isinstance(what, Fault):
         if what not in faults():
             raise ValueError(f"No fault is called {what!r}. There are {', '.join(faults())}.")
         what = faults()[what]
@@ -78,7 +78,7 @@ class Faults(Layer):
 
     transport: the transport inside, which answers what is let through.
     script: names of `faults()`, statuses, `Fault` objects, or None to let a request through. It may be
-    endless, such as `itertools.repeat("overloaded")`.
+    endless, such as `itertools.repeat("overloaded")`. One alone stands for a list of one.
     clock: where delays are waited.
 
     played: the names so far, "through" where the request went through.
@@ -89,12 +89,12 @@ class Faults(Layer):
     def __init__(
         self,
         transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
-        script: Iterable[str | int | Fault | None],
+        script: str | int | Fault | Iterable[str | int | Fault | None],
         *,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(transport)
-        self._script = iter([script] if isinstance(script, str) else script)
+        self._script = iter([script] if isinstance(script, str | int | Fault) else script)
         self.clock = clock or Clock()
         self.played: list[str] = []
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from .clock import Clock
-from .layer import Layer, Wrapped, is_stream
+from .layer import Layer, is_stream
+from .meter import read_usage
+from .tape import listen
+from .wire import Json
 
 MINUTE = 60.0
 POLL = 0.05  # seconds between looks at whether the first answer has come
+LOOK = 1.0  # and between looks at whether answers were shorter than expected
 FIRST_GUESS = 256.0  # tokens of an answer, as long as none has come
-TAIL = 4096  # bytes at the end of a stream among which its usage stands
 
 
 class RateLimit(Layer):
@@ -27,7 +30,8 @@ class RateLimit(Layer):
     transport: the transport inside, sync or async.
     requests_per_minute, tokens_per_minute: limits for each model. Without them, and where the server's
     are lower, it learns them from the headers `x-ratelimit-limit-req-minute` and
-    `x-ratelimit-limit-tokens-minute` of each answer; the first request to a model therefore goes alone.
+    `x-ratelimit-limit-tokens-minute` of each answer; until one has come, requests to a model go one by
+    one. An error without these headers tells nothing.
     From the headers with `remaining` it learns what others use on the same account. Streams carry no
     such headers (none of 199 recorded since mid-2025 did): if you only stream, name the limits.
     clock: where time comes from.
@@ -63,7 +67,8 @@ class RateLimit(Layer):
     @property
     def limits(self) -> dict[str, tuple[float | None, float | None]]:
         """For each model asked so far: (requests, tokens) per minute, None where not known."""
-        return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
+        with self._lock:
+            return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
@@ -76,8 +81,6 @@ class RateLimit(Layer):
             self._give_up(turn)
             raise
         self._learn(turn, response)
-        if is_stream(response):
-            response.stream = Wrapped(response.stream, self._tally(turn, response.stream))
         return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -91,9 +94,6 @@ class RateLimit(Layer):
             self._give_up(turn)
             raise
         self._learn(turn, response)
-        if is_stream(response):
-            pieces = self._atally(turn, response.stream)
-            response.stream = Wrapped(response.stream, apieces=pieces)
         return response
 
     def _model(self, request: httpx.Request) -> _Model:
@@ -107,7 +107,7 @@ class RateLimit(Layer):
             model, now = turn.model, self.clock.now()
             if model.asked and not model.known:
                 return POLL
-            wait = max(model.requests.wait(now, 1), model.tokens.wait(now, turn.tokens))
+            wait = max(model.requests.wait(now, 1), min(model.tokens.wait(now, turn.tokens), LOOK))
             if wait == 0:
                 model.asked = True
                 turn.uses = model.requests.add(1), model.tokens.add(turn.tokens)
@@ -125,7 +125,6 @@ class RateLimit(Layer):
         if not response.is_success:
             cost = 0.0
         with self._lock:
-            turn.model.known = True
             turn.ended(self.clock.now())
             if cost is not None:
                 turn.correct(cost)
@@ -133,28 +132,16 @@ class RateLimit(Layer):
                 limit = _number(response, f"x-ratelimit-limit-{what}-minute")
                 left = _number(response, f"x-ratelimit-remaining-{what}-minute")
                 window.learn(self.clock.now(), limit, left)
+                turn.model.known |= response.is_success or limit is not None
+            turn.model.asked = turn.model.known  # an error may tell nothing: the next one finds out
+        if is_stream(response):
+            listen(httpx, response, self.clock.now, functools.partial(self._correct, turn))
 
-    def _tally(self, turn: _Turn, pieces: Any) -> Iterator[bytes]:
-        """The pieces of a stream; at its end, its usage corrects the estimate."""
-        tail = b""
-        for piece in pieces:
-            tail = (tail + piece)[-TAIL:]
-            yield piece
-        self._correct_by_usage(turn, tail)
-
-    async def _atally(self, turn: _Turn, pieces: Any) -> AsyncIterator[bytes]:
-        tail = b""
-        async for piece in pieces:
-            tail = (tail + piece)[-TAIL:]
-            yield piece
-        self._correct_by_usage(turn, tail)
-
-    def _correct_by_usage(self, turn: _Turn, tail: bytes) -> None:
-        total = re.search(rb'"total_tokens":\s*(\d+)', tail)
-        cached = re.search(rb'"cached_tokens":\s*(\d+)', tail)
-        if total:
+    def _correct(self, turn: _Turn, said: Json | None) -> None:
+        """Count the usage of a stream that was closed, whether it was read to its end or not."""
+        if usage := read_usage(said):
             with self._lock:
-                turn.correct(max(0, int(total[1]) - int(cached[1] if cached else 0)))
+                turn.correct(max(0, usage.total_tokens - usage.cached_tokens))
 
 
 @dataclass
@@ -174,7 +161,7 @@ class _Window:
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds until this much more may fit. What is larger than the limit goes when all is over."""
-        self.uses = [use for use in self.uses if use.ended > now - MINUTE]
+        self.forget(now)
         wait, total = 0.0, amount + self.total()
         for use in sorted(self.uses, key=lambda use: use.ended):
             if self.limit is None or total <= self.limit:
@@ -182,6 +169,9 @@ class _Window:
             wait = max(min(use.ended, now) + MINUTE - now, 0.001)
             total -= use.amount
         return wait
+
+    def forget(self, now: float) -> None:
+        self.uses = [use for use in self.uses if use.ended > now - MINUTE]
 
     def total(self) -> float:
         return sum(use.amount for use in self.uses)
@@ -194,6 +184,7 @@ class _Window:
         if not limit:  # no header; or no allowance at all, and then holding back does not help
             return
         self.limit = min(limit, self.own or limit)
+        self.forget(now)  # what is over by now is not in `left`, either
         if left is not None and (others := limit - left - self.total()) > 0:
             self.uses.append(_Use(others, now))
 
@@ -204,7 +195,7 @@ class _Model:
     def __init__(self, requests: float | None, tokens: float | None) -> None:
         self.requests, self.tokens = _Window(requests), _Window(tokens)
         self.asked = False  # a request has gone
-        self.known = requests is not None and tokens is not None  # or an answer has come
+        self.known = requests is not None and tokens is not None  # or an answer has told
         self.answers, self.answered = 0, 0.0  # how many, and their tokens beyond the questions
 
 

@@ -63,8 +63,11 @@ class Retry(Layer):
     is read to its end before it is handed out, so one that breaks off is asked for again.
 
     A `Retry-After` header, in seconds or as a date, is kept: no attempt comes earlier, and the random
-    time is added so that not everybody comes back at once. If the header asks for more than `cap`,
-    Retry stops and hands the answer out.
+    time is added, as far as `cap` allows, so that not everybody comes back at once. If the header asks
+    for more than `cap`, Retry stops and hands the answer out.
+
+    What a transport inside waits counts towards `total`: around a `RateLimit` with a long queue, give
+    it more.
 
     What it did is in `response.extensions["retried"]`, of failures in `error.retried`, as a `Retried`.
     Each retry is a line in the log `helpers.retry`, without keys and texts.
@@ -215,13 +218,15 @@ def _begin(response: httpx.Response) -> httpx.Response:
     if not is_stream(response):
         read(response)
         return response
+    pieces, first = iter(response.stream), b""  # type: ignore[arg-type]
     try:
-        pieces = iter(response.stream)  # type: ignore[arg-type]
-        first = list(itertools.islice(pieces, 1))
+        for first in pieces:
+            if first:  # nothing of the stream is in an empty piece
+                break
     except BaseException:
         response.stream.close()  # type: ignore[union-attr]
         raise
-    response.stream = Wrapped(response.stream, itertools.chain(first, pieces))
+    response.stream = Wrapped(response.stream, itertools.chain([first], pieces))
     return response
 
 
@@ -229,9 +234,11 @@ async def _abegin(response: httpx.Response) -> httpx.Response:
     if not is_stream(response):
         await aread(response)
         return response
+    pieces, first = aiter(response.stream), b""  # type: ignore[arg-type]
     try:
-        pieces = aiter(response.stream)  # type: ignore[arg-type]
-        first = await anext(pieces, b"")
+        async for first in pieces:
+            if first:
+                break
     except BaseException:
         await response.stream.aclose()  # type: ignore[union-attr]
         raise

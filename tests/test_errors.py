@@ -112,6 +112,9 @@ def test_a_limit_of_zero_never_clears():
         helpers.chat("Hello", client=client(429, body, {"x-ratelimit-limit-req-minute": "0"}))
     assert caught.value.retryable is False
     assert "another model" in caught.value.hint
+    with pytest.raises(helpers.APIError) as caught:
+        helpers.chat("Hello", client=client(503, "", {"x-ratelimit-limit-req-minute": "0"}))
+    assert caught.value.retryable is True, "only of a 429 is it the reason"
 
 
 def test_it_is_an_error_of_httpx_with_its_response():
@@ -119,3 +122,12 @@ def test_it_is_an_error_of_httpx_with_its_response():
         helpers.chat("Hello", client=client(401, "{}", {"mistral-correlation-id": "7"}))
     assert caught.value.response.headers["mistral-correlation-id"] == "7"
     assert caught.value.request.method == "POST"
+
+
+@pytest.mark.parametrize("before", range(160, 210, 10))
+def test_no_part_of_a_key_that_a_page_repeats_is_shown(monkeypatch, before):
+    key = "Zq3vN8sK1xT5bW7yR2mC9dF4gH6jL0pA"
+    monkeypatch.setenv("MISTRAL_API_KEY", key)
+    with pytest.raises(helpers.APIError) as caught:
+        helpers.chat("Hello", client=client(502, "-" * before + key))
+    assert key[:3] not in str(caught.value)

@@ -176,7 +176,7 @@ def test_a_status_stands_for_the_answer_that_is_usual_with_it():
     assert fault(418).body == ""
 
 
-@pytest.mark.parametrize("wrong", ["no_such_fault", 200, 600])
+@pytest.mark.parametrize("wrong", ["no_such_fault", 200, 600, 3.5, None])
 def test_an_entry_that_is_not_known_is_named(wrong):
     with pytest.raises(ValueError, match=str(wrong)):
         fault(wrong)
@@ -233,3 +233,14 @@ def test_bodies_are_those_that_were_seen():
         )
         assert error.code == said.get("code"), name
         assert error.hint
+
+
+@pytest.mark.parametrize("alone", ["overloaded", 503, fault(503)])
+def test_one_alone_is_a_script_of_one(alone):
+    transport = Faults(httpx.MockTransport(respond), alone)
+    with httpx.Client(transport=transport) as client:
+        codes = [
+            client.post("https://a.b/", json={"model": "m", "input": []}).status_code
+            for _ in range(2)
+        ]
+    assert codes == [503, 200]

@@ -48,6 +48,17 @@ class Api:
         return httpx.Response(429 if full else 200, headers=said, json={})
 
 
+class Slow(httpx.AsyncBaseTransport):
+    """The same server, which takes a moment to answer."""
+
+    def __init__(self, api):
+        self.api = api
+
+    async def handle_async_request(self, request):
+        await asyncio.sleep(0.01)
+        return self.api(request)
+
+
 def ask(client, model="m", **body):
     messages = [{"role": "user", "content": "Hello"}]
     return client.post(URL, json={"model": model, "messages": messages, **body})
@@ -118,6 +129,28 @@ def test_what_others_use_on_the_account_counts():
     assert api.refused == 0
 
 
+def test_what_others_use_is_not_hidden_by_what_is_over():
+    """At 0 s 8 requests; at 50 s one that takes 20 s; meanwhile others sent 6: 3 of 10 are left."""
+    clock = helpers.FakeClock()
+    lefts, took = iter([9, 8, 7, 6, 5, 4, 3, 2, 3]), iter([0] * 8 + [20])
+
+    def answer(request):
+        clock.time += next(took)
+        headers = {
+            "x-ratelimit-limit-req-minute": "10",
+            "x-ratelimit-remaining-req-minute": str(next(lefts)),
+        }
+        return httpx.Response(200, headers=headers, json={})
+
+    limiter = RateLimit(httpx.MockTransport(answer), clock=clock)
+    with httpx.Client(transport=limiter) as client:
+        for _ in range(8):
+            ask(client)
+        clock.time = 50
+        ask(client)
+    assert limiter._models["m"].requests.total() == 7
+
+
 def test_each_model_has_its_own_budget():
     clock = helpers.FakeClock()
     limiter = RateLimit(httpx.MockTransport(Api(clock)), requests_per_minute=1, clock=clock)
@@ -152,22 +185,69 @@ def test_estimates_are_corrected_by_what_it_cost():
     assert held == [0] * 10, f"{FIRST_GUESS} tokens each would have been too many"
 
 
-def test_a_streams_usage_corrects_its_estimate():
+@pytest.mark.parametrize(
+    "left_at", [b"[DONE]", None], ids=["left at its last event", "read to its end"]
+)
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_streams_usage_corrects_its_estimate(asynchronous, left_at):
     usage = {"prompt_tokens": 9, "total_tokens": 50, "prompt_tokens_details": {"cached_tokens": 10}}
     events = f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n".encode()
 
-    class Pieces(httpx.SyncByteStream):
+    class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         def __iter__(self):
-            yield from (events[:70], events[70:])
+            yield from (events[:70], events[70:-1], events[-1:])
+
+        async def __aiter__(self):
+            for piece in self:
+                yield piece
 
     def answer(request):
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces())
 
-    clock = helpers.FakeClock()
-    limiter = RateLimit(httpx.MockTransport(answer), tokens_per_minute=1000, clock=clock)
-    with httpx.Client(transport=limiter) as client:
-        assert ask(client).content == events
+    limiter = RateLimit(
+        httpx.MockTransport(answer), tokens_per_minute=1000, clock=helpers.FakeClock()
+    )
+    body = {"model": "m", "messages": []}
+
+    async def read():
+        async with (
+            httpx.AsyncClient(transport=limiter) as client,
+            client.stream("POST", URL, json=body) as response,
+        ):
+            async for piece in response.aiter_bytes():
+                if left_at and left_at in piece:
+                    break
+
+    if asynchronous:
+        asyncio.run(read())
+    else:
+        with (
+            httpx.Client(transport=limiter) as client,
+            client.stream("POST", URL, json=body) as response,
+        ):
+            for piece in response.iter_bytes():
+                if left_at and left_at in piece:
+                    break
     assert limiter._models["m"].tokens.total() == 40
+
+
+def test_a_long_question_counts_before_it_is_sent():
+    clock = helpers.FakeClock()
+    limiter = RateLimit(httpx.MockTransport(Api(clock)), tokens_per_minute=1000, clock=clock)
+    with httpx.Client(transport=limiter) as client:
+        held = [
+            ask(client, max_tokens=1, metadata="x" * 4000).extensions["held_back"] for _ in range(2)
+        ]
+    assert held == [0, 60]
+
+
+def test_an_error_costs_no_tokens():
+    clock = helpers.FakeClock()
+    inside = helpers.Faults(httpx.MockTransport(Api(clock)), ["overloaded"])
+    limiter = RateLimit(inside, tokens_per_minute=1000, clock=clock)
+    with httpx.Client(transport=limiter) as client:
+        held = [ask(client, max_tokens=900).extensions["held_back"] for _ in range(2)]
+    assert held == [0, 0]
 
 
 def test_a_first_request_that_fails_lets_the_next_one_find_out():
@@ -179,6 +259,35 @@ def test_a_first_request_that_fails_lets_the_next_one_find_out():
             ask(client)
         assert ask(client).is_success
     assert limiter.limits == {"m": (2, None)}
+
+
+def test_a_first_answer_that_tells_nothing_lets_the_next_one_find_out():
+    """A 503 has no headers about limits: the crowd behind it must not take it for an all-clear."""
+    clock = helpers.Clock(speed=240)
+
+    async def ask_all_through(limiter):
+        async with httpx.AsyncClient(transport=limiter) as client:
+            body = {"model": "m", "messages": []}
+            answers = await asyncio.gather(*(client.post(URL, json=body) for _ in range(24)))
+        return sorted(answer.status_code for answer in answers)
+
+    api = Api(clock, requests=10)
+    inside = helpers.Faults(Slow(api), ["overloaded", "overloaded"])
+    assert asyncio.run(ask_all_through(RateLimit(inside, clock=clock))) == [200] * 22 + [503] * 2
+    assert api.refused == 0
+
+
+def test_nobody_waits_a_minute_for_tokens_that_were_not_used():
+    clock = helpers.Clock(speed=60)
+    limiter = RateLimit(Slow(Api(clock, tokens=10_000, cost=20)), clock=clock)
+
+    async def ask_all_at_once():
+        async with httpx.AsyncClient(transport=limiter) as client:
+            body = {"model": "m", "messages": [], "max_tokens": 4000}
+            answers = await asyncio.gather(*(client.post(URL, json=body) for _ in range(12)))
+        return [answer.extensions["held_back"] for answer in answers]
+
+    assert max(asyncio.run(ask_all_at_once())) < 60
 
 
 @pytest.mark.parametrize("header", ["many", "-3", "1.5", "", "9" * 30])

@@ -208,6 +208,12 @@ def test_a_stream_that_fails_before_its_first_piece_is_asked_for_again(asynchron
 
 
 @both
+def test_an_empty_piece_is_not_the_first_of_a_stream(asynchronous):
+    broken, whole = Pieces([b"", httpx.ReadError("reset")]), Pieces([b"", b"data: a\n\n"])
+    assert b"".join(read_stream(streaming(broken, whole), asynchronous)) == b"data: a\n\n"
+
+
+@both
 def test_a_stream_that_has_begun_is_never_asked_for_again(asynchronous):
     broken = Pieces([b"data: a\n\n", httpx.ReadError("reset")])
     never = Pieces([b"data: again\n\n"])
@@ -240,13 +246,15 @@ def test_a_stream_is_not_held_back():
 
 @both
 def test_a_whole_answer_that_breaks_off_is_asked_for_again(asynchronous):
-    streams = iter([Pieces([b'{"a":', httpx.RemoteProtocolError("cut")]), Pieces([b'{"a": 1}'])])
+    broken, whole = Pieces([b'{"a":', httpx.RemoteProtocolError("cut")]), Pieces([b'{"a": 1}'])
+    streams = iter([broken, whole])
     transport = httpx.MockTransport(
         lambda request: httpx.Response(
             200, headers={"content-type": "application/json"}, stream=next(streams)
         )
     )
     assert read_stream(transport, asynchronous) == [b'{"a": 1}']
+    assert broken.closed and whole.closed
 
 
 # Retry-After
@@ -318,6 +326,12 @@ def test_values_that_make_no_sense_are_refused(wrong):
         Retry(OK, **wrong)
 
 
+@pytest.mark.parametrize("speed", [0, -1, float("nan")])
+def test_a_clock_runs_forwards(speed):
+    with pytest.raises(ValueError, match="forwards"):
+        helpers.Clock(speed=speed)
+
+
 def test_it_goes_around_transports_only():
     with pytest.raises(TypeError, match="goes around a transport"):
         Retry(httpx.Client())
@@ -372,6 +386,42 @@ def test_the_same_body_is_sent_each_time():
     ) as client:
         client.post(URL, content=(part for part in (b"in ", b"parts")))
     assert bodies == [b"in parts"] * 3
+
+
+@both
+def test_over_real_http_with_a_body_that_can_be_read_once_and_one_connection(asynchronous):
+    """Six times 429, within a minute of pretended time: no connection may stay in use."""
+    clock = helpers.FakeClock()
+    options = {"clock": clock, "random": lambda: 1.0, "attempts": 7}
+    limits, timeout = httpx.Limits(max_connections=1), httpx.Timeout(5, pool=0.1)
+    body = b'{"model": "m"}'
+
+    async def parts():
+        yield body
+
+    async def ask_async(url):
+        transport = Retry(httpx.AsyncHTTPTransport(limits=limits), **options)
+        async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
+            await client.post(url, content=body)
+            length = {"content-length": str(len(body))}
+            response = await client.post(url, content=parts(), headers=length)
+        return response, transport
+
+    def ask(url):
+        transport = Retry(httpx.HTTPTransport(limits=limits), **options)
+        with httpx.Client(transport=transport, timeout=timeout) as client:
+            client.post(url, content=body)
+            length = {"content-length": str(len(body))}
+            response = client.post(url, content=iter([body]), headers=length)
+        return response, transport
+
+    with helpers.LocalServer(1, clock) as server:
+        url = f"{server.url}/chat/completions"
+        response, transport = anyio.run(ask_async, url) if asynchronous else ask(url)
+    assert response.extensions["retried"].waits == [1, 2, 4, 8, 16, 32]
+    assert response.json()["model"] == "m"
+    assert (server.answered, server.refused) == (2, 6)
+    assert not transport.transport._pool.connections, "closing the client closes what is inside"
 
 
 def test_the_official_sdk_takes_it():
