@@ -36,11 +36,13 @@ class Retried:
     attempts: how often the request was sent.
     waits: the pauses between, in seconds.
     stopped: why it sent no further one.
+    held_back: seconds in the queue of a `RateLimit` inside.
     """
 
     attempts: int = 0
     waits: list[float] = field(default_factory=list)
     stopped: str = ""
+    held_back: float = 0.0
 
     def __str__(self) -> str:
         times = f"{self.attempts} attempt{'s' * (self.attempts != 1)}"
@@ -54,7 +56,8 @@ class Retry(Layer):
     attempts: how often a request is sent at most, the first time included.
     base, cap: before attempt n + 1 it waits a random time between 0 and min(cap, base * 2**(n-1))
     seconds ("full jitter"). With the default values these are at most 1, 2, 4, 8 and 16 seconds.
-    total: no wait begins that would end later than this many seconds after the first attempt.
+    total: no wait begins that would end later than this many seconds after the first attempt. The
+    queue of a `RateLimit` inside does not count.
     clock, random: where time and chance come from; `random()` gives a float in [0, 1).
 
     It retries the statuses 408, 429, 500, 502, 503, 504 and 520, and a network that fails before the
@@ -65,9 +68,6 @@ class Retry(Layer):
     A `Retry-After` header, in seconds or as a date, is kept: no attempt comes earlier, and the random
     time is added, as far as `cap` allows, so that not everybody comes back at once. If the header asks
     for more than `cap`, Retry stops and hands the answer out.
-
-    What a transport inside waits counts towards `total`: around a `RateLimit` with a long queue, give
-    it more.
 
     What it did is in `response.extensions["retried"]`, of failures in `error.retried`, as a `Retried`.
     Each retry is a line in the log `helpers.retry`, without keys and texts.
@@ -133,9 +133,10 @@ class Retry(Layer):
         asked = None
         if isinstance(outcome, httpx.Response):
             asked = retry_after(outcome, self.clock)
+            done.held_back += outcome.extensions.get("held_back", 0.0)
         pause = self.random() * ceiling(done.attempts, self.base, self.cap)
         wait = min(self.cap, (asked or 0.0) + pause)
-        late = self.clock.now() - began + wait > self.total
+        late = self.clock.now() - began - done.held_back + wait > self.total
         if reason := _no_reason(outcome):
             done.stopped = reason
         elif done.attempts >= self.attempts:

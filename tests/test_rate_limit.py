@@ -97,6 +97,17 @@ def test_without_it_the_same_server_says_no():
         assert [ask(client).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
 
 
+def test_the_queue_does_not_count_towards_the_total_of_a_retry():
+    clock = helpers.FakeClock()
+    faults = helpers.Faults(httpx.MockTransport(Api(clock)), [None, None, 503])
+    limiter = RateLimit(faults, requests_per_minute=1, clock=clock)
+    retry = helpers.Retry(limiter, total=100, clock=clock)
+    with httpx.Client(transport=retry) as client:
+        assert [ask(client).status_code for _ in range(3)] == [200] * 3
+    # The third waits 60 s in the queue, fails, and waits 60 s more for its second attempt.
+    assert faults.played == ["through", "through", "overloaded", "through"]
+
+
 def test_own_limits_hold_where_the_server_says_nothing():
     clock = helpers.FakeClock()
     api = Api(clock, requests=None, headers=False)
