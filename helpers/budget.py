@@ -46,12 +46,17 @@ class Budget(Layer):
     """An httpx transport that refuses a request which might cross a limit, before it is sent.
 
     limit_usd: the most that the requests through it may cost together, in US dollars.
-    transport: the transport inside, sync or async, of httpx (not httpx2, so not of the official SDK).
+    transport: the transport inside, sync or async, of httpx (not httpx2, so not of the official SDK);
+    by default httpx.HTTPTransport(). httpx.AsyncClient needs an async one.
     max_tokens: the output that is assumed for a request without `max_tokens`. An answer may be
     longer, and then the limit is crossed by this one answer at most per request under way.
 
-        client = httpx.Client(transport=Budget(0.50, httpx.HTTPTransport()), timeout=60)
-        helpers.chat("Hello", client=client)
+        with httpx.Client(transport=Budget(0.50), timeout=60) as client:
+            helpers.chat("Hello", client=client)
+
+    It limits what goes through its client, and nothing else: `with Budget(0.50):` alone limits nothing.
+    With retries, write `Retry(Budget(…))`: each attempt is counted then. In `Budget(…, Retry(…))`, an
+    attempt that timed out inside may be billed and is not counted.
 
     A request holds its estimate: its counted input, and its output at full length. When the answer
     is there, its usage takes the place of the estimate. A stream that was left or cut has none, and
@@ -62,18 +67,18 @@ class Budget(Layer):
     paid: what of it was not replayed. Both may be read at any time, from any thread.
 
     Prices and their errors are those of `helpers.price`. Raises `BudgetExceeded`; ValueError for a
-    limit that is no sum of money, and for a request that is not billed by tokens (OCR, audio, batch
-    jobs, agents, ...), whose price can't be known before.
+    limit that is no sum of money, for a request whose price can't be known before (OCR, audio, code
+    completion, batch jobs, agents, ...), and for one that can't be counted.
     """
 
     def __init__(
         self,
         limit_usd: float,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
         *,
         max_tokens: int = 4096,
     ) -> None:
-        super().__init__(transport)
+        super().__init__(httpx.HTTPTransport() if transport is None else transport)
         if not 0 < limit_usd < float("inf"):
             raise ValueError(f"limit_usd is {limit_usd!r}; it is a sum of US dollars above 0.")
         if max_tokens < 1:
@@ -109,9 +114,12 @@ class Budget(Layer):
             return 0.0
         if not path.endswith(COUNTED) or not isinstance(body, dict) or "model" not in body:
             raise ValueError(
-                f"{path} is not billed by tokens, so a Budget does not let it through."
+                f"What {path} costs can't be known before, so a Budget does not let it through."
             )
-        return self._cost(_most(body, self.max_tokens), body, request)
+        try:
+            return self._cost(_most(body, self.max_tokens), body, request)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"A Budget can't count this request: {error!r}") from error
 
     def _reserve(self, request: httpx.Request) -> float:
         estimate = self.estimate(request)

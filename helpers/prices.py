@@ -68,11 +68,12 @@ def price(
     2026-08); for other vendors' models only `cached` is known, and for some.
     when: the prices of that day; a model's oldest known price counts for the days before it, too.
 
-    Raises `UnknownPrice` for a model without a price, ValueError for counts that can't be.
+    Raises `UnknownPrice` for a model without a price, ValueError for counts that can't be, TypeError for
+    a `cached` that is no whole number.
     """
     usage = _usage(counts)
     used, out = usage.prompt_tokens, usage.completion_tokens
-    hit = usage.cached_tokens if cached is None else cached
+    hit = usage.cached_tokens if cached is None else operator.index(cached)
     if min(used, out, hit) < 0:
         raise ValueError(f"Tokens can't be negative: {used} in, {out} out, {hit} cached.")
     if region not in (None, "eu", "us"):

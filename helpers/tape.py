@@ -112,8 +112,10 @@ def _tape_type(lib: Any) -> Any:
                             if time.monotonic() > until:
                                 break
             finally:
-                self.stream.close()
-                self._once()
+                try:
+                    self.stream.close()
+                finally:
+                    self._once()
 
         async def aclose(self) -> None:
             try:
@@ -124,8 +126,10 @@ def _tape_type(lib: Any) -> Any:
                             if time.monotonic() > until:
                                 break
             finally:
-                await self.stream.aclose()
-                self._once()
+                try:
+                    await self.stream.aclose()
+                finally:  # a task may be cancelled while it closes
+                    self._once()
 
         def _left_early(self) -> bool:
             begun = self.drain and self.pieces is not None

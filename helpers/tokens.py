@@ -23,6 +23,7 @@ Json = Mapping[str, Any]
 
 MEASURED_CSV = Path(__file__).parent.parent / "data" / "measured" / "token_counts.csv"
 OLD = ("v1", "v2", "v3", "v3 tekken", "v7")  # their templates are part of mistral-common
+ROLES = ("system", "user", "assistant", "tool")
 PART = 917  # tokens: the most that one picture or document took, of 32 recorded; the least took 8
 
 
@@ -67,8 +68,8 @@ def count_tokens(
     For pictures and documents nothing is added: `error` says how much they took elsewhere. A model
     of another vendor counts with Mistral's tokenizer, for want of its own.
 
-    Raises ValueError for a model that no table knows and for messages that no model takes, TypeError
-    for what is neither text nor messages.
+    Raises ValueError for a model that no table knows and for messages, tools or a response_format that
+    no model takes, TypeError for what is neither text nor messages.
     """
     row = find_model(model, when)
     if row is None and model not in other_models():
@@ -77,16 +78,31 @@ def count_tokens(
     if "embed" in name:
         return _judged(_count_texts(messages), name, "text")
     chat: list[Json] = _chat_body(messages, name, {})["messages"]  # type: ignore[arg-type]
-    kind = "tools" if tools else "text"
-    if response_format and response_format.get("type", "text") != "text":
-        kind = "JSON"
-    if template in OLD:
-        total = _count_old(chat, tools, template)
-    else:
-        total = 1 + _count_tools(tools) + sum(map(_count_message, chat))
-    if template == "v15 tekken" and kind != "JSON":  # its prompts name the effort
+    try:
+        kind = _kind(chat, tools, response_format)
+        if template in OLD:
+            total = _count_old(chat, tools, template)
+        else:
+            total = 1 + _count_tools(tools) + sum(map(_count_message, chat))
+        parts = sum(map(_count_parts, chat))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"messages, tools or response_format have a fault: {error!r}") from error
+    if template == "v15 tekken" and "JSON" not in kind:  # its prompts name the effort
         total += count_text(json.dumps({"reasoning_effort": reasoning_effort or "none"})) + 2
-    return _judged(total, name, kind, parts=sum(map(_count_parts, chat)))
+    return _judged(total, name, kind, parts)
+
+
+def _kind(messages: Sequence[Json], tools: Any, response_format: Json | None) -> str:
+    """What calls a request is compared with: each mix of these was recorded alone, or never."""
+    answers = [m for m in messages if m["role"] == "assistant"]
+    found = {
+        "tools": bool(tools),
+        "result": not tools and any(m["role"] == "tool" or m.get("tool_calls") for m in messages),
+        "JSON": bool(response_format) and (response_format or {}).get("type", "text") != "text",
+        "parts": any(isinstance(m.get("content"), list) and len(m["content"]) > 1 for m in answers),
+        "prefix": any(m.get("prefix") for m in answers),
+    }
+    return "+".join(kind for kind in found if found[kind]) or "text"
 
 
 def _judged(total: int, name: str, kind: str, parts: int = 0) -> TokenCount:
@@ -117,6 +133,8 @@ def count_text(text: str) -> int:
 
 def _count_message(message: Json) -> int:
     """Two marks around each message; an answer has one, at its end, and two for each tool call."""
+    if message["role"] not in ROLES:
+        raise ValueError(f"No model takes a message of role {message['role']!r}.")
     total = _count_content(message.get("content"))
     if message["role"] != "assistant":
         return total + 2
@@ -173,7 +191,7 @@ def _count_parts(message: Json) -> int:
 
 def _count_texts(texts: Any) -> int:
     """For embeddings: an older tokenizer of 32,000 tokens, and two marks around each text."""
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = [texts] if isinstance(texts, str) else list(texts or [])
     if not texts or not all(isinstance(text, str) for text in texts):
         raise TypeError("Tokens of embeddings are counted of a text or of a list of texts.")
     encode = tokenizer("v1").instruct_tokenizer.tokenizer.encode

@@ -170,7 +170,7 @@ def test_lists_of_models_and_uploads_are_free_and_what_has_no_token_price_is_ref
     with httpx.Client(transport=budget) as client:
         assert client.get("https://api.mistral.ai/v1/models").is_success
         assert client.post("https://api.mistral.ai/v1/files", files={"file": b"x"}).is_success
-        with pytest.raises(ValueError, match="/v1/ocr is not billed by tokens"):
+        with pytest.raises(ValueError, match="What /v1/ocr costs can't be known"):
             client.post("https://api.mistral.ai/v1/ocr", json={"model": "mistral-ocr-latest"})
         with pytest.raises(helpers.UnknownPrice, match="tables disagree"):
             client.post(URL, json={**ASK, "model": "mistral-large-4"})
@@ -190,3 +190,91 @@ def test_replayed_answers_count_but_nothing_is_paid():
         reply = helpers.chat("What is the best French cheese?", client=client)
     assert budget.spent == pytest.approx(helpers.price(reply, "mistral-small-latest").usd)
     assert budget.paid == 0
+
+
+def test_the_transport_is_optional():
+    budget = Budget(0.50)
+    assert type(budget.transport) is httpx.HTTPTransport
+    with httpx.Client(transport=budget) as client:
+        assert client._transport is budget
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"messages": None}, {"messages": [{}]}, {"model": 3}, {"max_tokens": "5"}, {"tools": [{}]}],
+)
+def test_a_request_that_can_not_be_counted_is_not_sent(fault):
+    inside = answering(json={"usage": USAGE})
+    body = {name: value for name, value in {**ASK, **fault}.items() if value is not None}
+    with pytest.raises(ValueError, match=r"can't count this request|have a fault"):
+        post(budget := Budget(1, inside), body)
+    assert (budget.spent, budget.reserved, inside.sent) == (0, 0, [])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_retries_around_it_are_counted_each(inside):
+    """And those inside are not, as its docstring says."""
+
+    def late(request):
+        raise httpx.ReadTimeout("late")
+
+    network, options = httpx.MockTransport(late), {"attempts": 3, "base": 0}
+    if inside:
+        budget = transport = Budget(1, helpers.Retry(network, **options))
+    else:
+        transport = helpers.Retry(budget := Budget(1, network), **options)
+    with pytest.raises(httpx.ReadTimeout):
+        post(transport)
+    assert budget.spent == pytest.approx(MOST if inside else 3 * MOST)
+
+
+def test_a_stream_that_is_cancelled_while_it_closes_holds_nothing():
+    class Slow(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            yield b'data: {"choices": []}\n\n'
+            await asyncio.sleep(10)
+
+        async def aclose(self):
+            closing.set()
+            await asyncio.sleep(10)
+
+    async def answer(request):
+        return httpx.Response(200, headers=SSE, stream=Slow())
+
+    async def read(budget):
+        client = httpx.AsyncClient(transport=budget)
+        async with client, client.stream("POST", URL, json=ASK) as response:
+            async for _ in response.aiter_bytes():
+                reading.set()
+
+    async def main():
+        budget = Budget(1, httpx.MockTransport(answer))
+        task = asyncio.create_task(read(budget))
+        await reading.wait()
+        task.cancel()
+        await closing.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return budget
+
+    reading, closing = asyncio.Event(), asyncio.Event()
+    budget = asyncio.run(main())
+    assert (budget.spent, budget.reserved) == pytest.approx((MOST, 0))
+
+
+def test_many_tasks_can_not_cross_it_over_a_real_connection():
+    """64 at once, of which the budget lets ten through: each holds its estimate."""
+
+    async def main(budget, url):
+        async with httpx.AsyncClient(transport=budget) as client:
+            asks = (client.post(f"{url}/chat/completions", json=ASK) for _ in range(64))
+            return await asyncio.gather(*asks, return_exceptions=True)
+
+    with helpers.LocalServer(1000) as server:
+        budget = Budget(10.5 * MOST, httpx.AsyncHTTPTransport())
+        done = asyncio.run(main(budget, server.url))
+        assert server.answered == 10
+    assert sum(isinstance(one, BudgetExceeded) for one in done) == 54
+    assert 0 < budget.spent < budget.limit
+    assert budget.reserved == pytest.approx(0)

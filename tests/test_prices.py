@@ -88,6 +88,7 @@ def test_prices_are_those_of_the_day(name, day, model, usd, eur):
         ((1.5, 1), "mistral-small-latest", {}, ValueError, "no Usage"),
         ("text", "mistral-small-latest", {}, ValueError, "no Usage"),
         ((1, 1), "mistral-small-latest", {"cached": -1}, ValueError, "negative"),
+        ((1, 1), "mistral-small-latest", {"cached": 1.5}, TypeError, "integer"),
         ((1, 1), "mistral-small-latest", {"region": "asia"}, ValueError, "'eu', 'us'"),
         ((1, 1), "gpt-4", {"batch": True}, ValueError, "Mistral's models"),
     ],

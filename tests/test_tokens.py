@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import re
 from pathlib import Path
 
 import pytest
@@ -114,12 +115,37 @@ def test_an_answer_has_one_mark_and_its_calls_two_each():
         ("codestral-latest", {}, None, "no recorded text call"),
         ("codestral-embed", {}, None, "no recorded text call"),
         ("gpt-4", {}, None, "gpt-4 has another"),
+        (
+            "mistral-large-latest",
+            {"tools": [TOOL], "response_format": {"type": "json_object"}},
+            None,
+            r"no recorded tools\+JSON call",
+        ),
     ],
 )
 def test_what_is_not_known_to_be_exact_says_so(model, fields, error, says):
     count = count_tokens("hello", model, **fields)
     assert (count.exact, count.error) == (False, error)
-    assert says in count.how
+    assert re.search(says, count.how)
+
+
+CALL = {"id": "abcdefghi", "function": {"name": "capital", "arguments": "{}"}}
+THOUGHT = [{"type": "thinking", "thinking": "Peru."}, {"type": "text", "text": "Lima"}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"content": "", "tool_calls": [CALL]}, "result"),
+        ({"content": THOUGHT}, "parts"),
+        ({"content": "Lima", "prefix": True}, "prefix"),
+    ],
+)
+def test_what_was_never_recorded_is_not_called_exact(answer, kind):
+    messages = [{"role": "user", "content": "Capital of Peru?"}, {"role": "assistant", **answer}]
+    count = count_tokens(messages, "mistral-large-latest")
+    assert (count.exact, count.error) == (False, None)
+    assert f"no recorded {kind} call" in count.how
 
 
 def test_pictures_are_left_out_and_this_is_said():
@@ -135,6 +161,10 @@ def test_pictures_are_left_out_and_this_is_said():
         ("hello", "mistral-smal-latest", ValueError, "Near names: mistral-small-latest"),
         ([], "mistral-small-latest", ValueError, "empty"),
         (["hello"], "mistral-small-latest", TypeError, "list of"),
+        (None, "mistral-embed", TypeError, "list of texts"),
+        ([{"content": "Hi"}], "mistral-small-latest", ValueError, "fault: KeyError.'role'"),
+        ([{"role": "user", "content": 3}], "mistral-small-latest", ValueError, "have a fault"),
+        ([{"role": "owner", "content": ""}], "mistral-small-latest", ValueError, "role 'owner'"),
         ([{"role": "user"}], "mistral-embed", TypeError, "list of texts"),
         ([{"role": "assistant", "content": "Hi"}], "open-mistral-7b", ValueError, "can't tokenize"),
     ],
@@ -142,6 +172,14 @@ def test_pictures_are_left_out_and_this_is_said():
 def test_bad_input_is_named(messages, model, error, says):
     with pytest.raises(error, match=says):
         count_tokens(messages, model)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"tools": [{"type": "web_search"}]}, {"tools": TOOL}, {"response_format": "json"}]
+)
+def test_fields_that_no_model_takes_are_named(fields):
+    with pytest.raises(ValueError, match="tools or response_format have a fault"):
+        count_tokens("hello", **fields)
 
 
 def test_the_evidence_fits_the_table_of_models():
