@@ -73,7 +73,7 @@ def bill(lessons: list[str]) -> str:
         cells = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
         texts = [out.get("text", "") for cell in cells for out in cell.get("outputs", [])]
         said = [found for text in texts if (found := METER.search(text))]
-        total += sum(float((found["usd"] or "0").replace(",", "")) for found in said)
+        total += float((said[-1]["usd"] or "0").replace(",", "")) if said else 0.0
         lines.append(f"{lesson}: {said[-1][0] if said else 'not known, it has no meter line'}")
     return "\n".join([*lines, f"Together about ${total:.4f}, if the answers are as long as these."])
 

@@ -122,3 +122,15 @@ def test_each_price_has_a_source_and_a_date(name):
 def test_the_price_history_names_models_of_the_table():
     ids = {row["id"] for row in rows("models.csv")}
     assert {row["id"] for row in rows("price_history.csv")} <= ids
+
+
+def test_live_mode_reminds_once(monkeypatch, capsys):
+    from helpers import replay
+
+    replay._remind.cache_clear()
+    monkeypatch.setattr(replay, "reminder", lambda: "Prices are old.")
+    monkeypatch.setenv("MISTRAL_API_KEY", "x" * 32)
+    for mode in ("live", "live", "replay"):
+        replay.start("02_first_call", mode)
+    replay._remind.cache_clear()
+    assert capsys.readouterr().out.count("Prices are old.") == 1

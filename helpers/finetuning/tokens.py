@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..tokens import count_text
+
 if TYPE_CHECKING:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
@@ -18,7 +20,7 @@ PIECE = 10_000  # characters: one word of 100,000 takes seconds
 
 
 def tekken() -> Path:
-    """The file of the tokenizer that `count_tokens` uses, inside mistral-common."""
+    """The file of the tokenizer for samples with tools; its vocabulary is that of `count_text`."""
     return Path(str(importlib.resources.files("mistral_common"))) / "data" / "tekken_240911.json"
 
 
@@ -138,10 +140,9 @@ def _text(content: str | list[Json]) -> str:
 
 
 def _count(text: str, at_most: int | None) -> int:
-    encode = tokenizer().instruct_tokenizer.tokenizer.encode
     count, size = 0, PIECE if at_most else max(1, len(text))
     for start in range(0, len(text), size):
-        count += len(encode(text[start : start + size], bos=False, eos=False))
+        count += count_text(text[start : start + size])
         if at_most and count > at_most:
             break
     return count
