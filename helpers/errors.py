@@ -1,82 +1,26 @@
-"""Errors of the API, in whatever shape they come, with a hint on what to do."""
+"""Errors of the API, in whatever shape they come, with a hint at what to do."""
 
 from __future__ import annotations
 
+import csv
+import functools
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
-from .keys import hide
-from .models import find_model
-from .reply import Reply
+from .keys import hide, hide_all
+from .reply import Json, Reply
 
 RETRYABLE = {408, 429, 500, 502, 503, 504, 520}  # 520: Cloudflare got no usable answer from the API
 
 # OpenAI's names for fields that Mistral calls otherwise; the API refuses the former with a 422.
 MISTRAL_NAMES = {"max_completion_tokens": "max_tokens", "seed": "random_seed"}
 
-# Status (0: any), a clue in the error's type, code or message, and what a beginner can do about it.
-HINTS = [
-    (
-        400,
-        "message_order",
-        "The order is: system, then user and assistant in turn; the last is user or tool.",
-    ),
-    (
-        400,
-        "role",
-        "The order is: system, then user and assistant in turn; the last is user or tool.",
-    ),
-    (
-        400,
-        "too large for model",
-        "Prompt and max_tokens must fit the model's context: shorten the messages.",
-    ),
-    (400, "split into more batches", "Send fewer or shorter texts in one embeddings request."),
-    (400, "too many tokens in batch", "Send fewer or shorter texts in one embeddings request."),
-    (400, "", "The API understood the request but refuses a value in it: its words say which."),
-    (
-        401,
-        "",
-        "The key is missing, mistyped, expired or revoked: compare MISTRAL_API_KEY with your console.",
-    ),
-    (
-        403,
-        "labs_not_enabled",
-        "Labs models are off by default: an administrator of your account can allow them.",
-    ),
-    (
-        403,
-        "",
-        "The key is right, but your plan or workspace does not include this: try another model.",
-    ),
-    (404, "", "No such address or object: check the path, which starts with /v1/."),
-    (413, "", "The upload is too large: a file may have 512 MB."),
-    (
-        422,
-        "extra inputs",
-        "The API refuses fields that it doesn't know: check the spelling or leave it out.",
-    ),
-    (422, "", "A field is missing or of the wrong type: the words above say which."),
-    (
-        429,
-        "capacity",
-        "The model is busy for everybody, not only for you: wait and retry, or try another model.",
-    ),
-    (429, "", "Too many requests or tokens for this minute: wait, then retry with growing pauses."),
-    (
-        500,
-        "",
-        "The fault is on the server's side: retry a little later. If it stays, shorten the prompt.",
-    ),
-    (502, "", "The API could not be reached behind its gateway: retry a little later."),
-    (503, "", "The API is overloaded or down: retry a little later."),
-    (504, "", "The API took too long: retry a little later, or ask for a shorter answer."),
-    (520, "", "The API gave its gateway no usable answer: retry a little later."),
-    (200, "", "Not the API answered but something in between, such as a proxy or a login page."),
-    (0, "", "The words above are all that the API said."),
-]
+DATA = Path(__file__).parent.parent / "data"
 
 
 def is_retryable(response: httpx.Response) -> bool:
@@ -111,7 +55,7 @@ class APIError(httpx.HTTPStatusError):
     def __init__(
         self, response: httpx.Response, body: Any = None, reply: Reply | None = None
     ) -> None:
-        body = _json(response) if body is None else body
+        body = _body(response) if body is None else body
         fields = body if isinstance(body, dict) else {}
         code = fields.get("code")
         self.status: int = response.status_code
@@ -133,52 +77,97 @@ class APIError(httpx.HTTPStatusError):
     def __repr__(self) -> str:
         return f"APIError(status={self.status}, code={self.code!r}, message={self.message!r})"
 
-    def __reduce__(self) -> Any:  # an exception that can't be pickled breaks a pool of processes
-        return type(self), (self.response, self._body, self.reply)
+    def __reduce__(self) -> Any:
+        """An exception that can't be pickled breaks a pool of processes; the key stays behind."""
+        return type(self), (_without_key(self.response), hide_all(self._body), self.reply)
 
     def _hint(self, response: httpx.Response) -> str:
         if has_no_allowance(response):
-            return "Your plan allows no requests to this model: waiting never helps, another model may."
+            return (
+                "Your plan allows no requests to this model. Waiting won't help; try another model."
+            )
         if self.kind == "invalid_model":
             return _model_hint(self.message)
         for field, name in MISTRAL_NAMES.items():
             if self.status == 422 and re.search(rf"\b{field}\b", self.message):
                 return f"Mistral's name for {field} is {name}."
-        said = f"{self.kind} {self.code} {self.message}".lower()
+        text = f"{self.kind} {self.code} {self.message}".lower()
         return next(
-            hint for status, clue, hint in HINTS if status in (self.status, 0) and clue in said
+            hint
+            for status, clue, hint in _hints()
+            if status in (str(self.status), "0") and clue in text
         )
 
 
 class StreamCut(httpx.RemoteProtocolError):
-    """A stream ended before its answer was complete. `.reply` holds all that had come."""
+    """A stream ended before its answer was complete. `.reply` holds all that arrived."""
 
     def __init__(self, reply: Reply, reason: str, request: httpx.Request | None = None) -> None:
         super().__init__(
             f"The stream was cut after {len(reply.text)} characters of the answer ({reason}). "
-            "What had come is in .reply; to get the rest, ask again.",
+            "What arrived is in .reply; to get the rest, ask again.",
             request=request,
         )
         self.reply = reply
         self.reason = reason
 
     def __reduce__(self) -> Any:
-        return type(self), (self.reply, self.reason, self._request)
+        request = None if self._request is None else _bare(self._request)
+        return type(self), (self.reply, self.reason, request)
 
 
-def _json(response: httpx.Response) -> Any:
+@functools.cache
+def _hints() -> list[tuple[str, str, str]]:
+    """Rows of data/error_hints.csv: a status (0: any), a clue in the error's text, what to do."""
+    with (DATA / "error_hints.csv").open(encoding="utf-8", newline="") as lines:
+        return [(row["status"], row["clue"], row["hint"]) for row in csv.DictReader(lines)]
+
+
+def _without_key(response: httpx.Response) -> httpx.Response:
+    """The response as a pickle may hold it: no header of the request, no key in the text."""
+    text = hide(response.text) if hasattr(response, "_content") else ""
+    headers = {name: hide(value) for name, value in response.headers.items()}
+    headers.pop("content-encoding", None)
+    return httpx.Response(
+        response.status_code,
+        headers=headers,
+        content=text.encode(),
+        request=_bare(response.request),
+        extensions={"retried": response.extensions.get("retried")},
+    )
+
+
+def _bare(request: httpx.Request) -> httpx.Request:
+    return httpx.Request(request.method, hide(str(request.url)))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError, also for one that is nested too deeply.
+
+    pydantic-core's parser is the faster one; Python's also reads half of a surrogate pair.
+    """
     try:
-        return response.json()
+        return from_json(text)
+    except ValueError:
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def _body(response: httpx.Response) -> Any:
+    try:
+        return parse_json(response.content)
     except ValueError:
         return None
 
 
-def _words(body: dict[str, Any]) -> str:
-    """All that the body says in words; `message` and `detail` may be a string, object or list."""
-    found = dict.fromkeys(  # each only once: some bodies say the same thing in both places
-        words for key in ("message", "detail", "error") for words in _flat(body.get(key))
-    )
-    return "; ".join(found)
+def _words(body: Json) -> str:
+    """All texts of an error; `message` and `detail` may be a string, object or list."""
+    fields = ("message", "detail", "error")
+    found = [words for name in fields for words in _flat(body.get(name))]
+    # Some bodies have the same text in two places.
+    return "; ".join(dict.fromkeys(found))
 
 
 def _flat(value: Any) -> list[str]:
@@ -201,14 +190,17 @@ def _no_words(response: httpx.Response, body: Any) -> str:
         return f"an empty answer ({response.reason_phrase or 'no reason given'})"
     if title := re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL):
         return f"not JSON but a web page: {title[1]}"
-    return f"not an answer of the API: {hide(text)[:200]}"  # half of a key could not be found
+    # Hidden before it is cut: half of a key would not be found.
+    return f"not an answer of the API: {hide(text)[:200]}"
 
 
 def _model_hint(message: str) -> str:
     name = message.rpartition(":")[2].strip()
-    row = find_model(name)
-    if row is None:
+    with (DATA / "models.csv").open(encoding="utf-8", newline="") as lines:
+        rows = [r for r in csv.DictReader(lines) if name in (r["id"], *r["aliases"].split())]
+    if not rows:
         return "There is no model of this name: compare with GET /v1/models or data/models.csv."
+    row = next((row for row in rows if row["stage"] != "retired"), rows[0])
     if row["stage"] == "retired":
         return (
             f"{row['model']} was retired on {row['retires']}. Its successor: {row['replacement']}."
@@ -216,11 +208,11 @@ def _model_hint(message: str) -> str:
     return f"{name} is known ({row['model']}): your account may not have it, or it was renamed."
 
 
-def read_json(response: httpx.Response, *keys: str) -> dict[str, Any]:
-    """The body of a good answer that has these keys; raises `APIError` for anything else."""
+def read_json(response: httpx.Response, *names: str) -> Json:
+    """The body of a good answer that has these fields; raises `APIError` for anything else."""
     if not response.is_success:
         raise APIError(response)
-    body = _json(response)
-    if not isinstance(body, dict) or not all(body.get(key) is not None for key in keys):
+    body = _body(response)
+    if not isinstance(body, dict) or not all(body.get(name) is not None for name in names):
         raise APIError(response)
     return body

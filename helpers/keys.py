@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import os
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import dotenv
 
 VARIABLE = "MISTRAL_API_KEY"
 PLACEHOLDER = "no-key-needed-for-replay"
+# Shorter ones would hit ordinary words.
+SHORTEST = 8
 
 
 class MissingKey(RuntimeError):
@@ -18,17 +22,18 @@ class MissingKey(RuntimeError):
 
 
 def api_key() -> str:
-    """The key in the environment variable MISTRAL_API_KEY, without white space around it.
+    """The key in the environment variable MISTRAL_API_KEY, without whitespace around it.
 
     Raises `MissingKey` when there is none, or when it holds what no header may: httpx would
     name the whole header, and so the key, in its own error.
     """
-    if fault := _fault(os.environ.get(VARIABLE, "").strip()):
-        raise MissingKey(fault)  # from a frame without the key, for tracebacks that print variables
+    if problem := _problem(os.environ.get(VARIABLE, "").strip()):
+        # Raised from a frame without the key, for tracebacks that print variables.
+        raise MissingKey(problem)
     return os.environ[VARIABLE].strip()
 
 
-def _fault(key: str) -> str | None:
+def _problem(key: str) -> str | None:
     if not key:
         return f"Set the environment variable {VARIABLE} to your key: see lesson 01."
     if not (key.isascii() and key.isprintable()) or " " in key:
@@ -38,34 +43,65 @@ def _fault(key: str) -> str | None:
 
 def is_mistral(host: str) -> bool:
     """Whether this is a host of Mistral's (api.mistral.ai or a regional one)."""
-    return host == "mistral.ai" or host.endswith(".mistral.ai")
+    name = host.rstrip(".").lower()
+    return name == "mistral.ai" or name.endswith(".mistral.ai")
 
 
 def find_key(env_file: Path) -> None:
     """Take the key from a `.env` file, unless the environment has one. Raises `MissingKey`."""
-    if os.environ.get(VARIABLE, "").strip() in ("", PLACEHOLDER):  # or one of an earlier replay
+    # An earlier replay may have left its placeholder.
+    if os.environ.get(VARIABLE, "").strip() in ("", PLACEHOLDER):
         os.environ.pop(VARIABLE, None)
+    load_env(env_file)
+    api_key()
+
+
+def load_env(env_file: Path) -> None:
+    """Set the variables of a `.env` file that the environment does not have. Raises `MissingKey`."""
     try:
         dotenv.load_dotenv(env_file)
     except UnicodeDecodeError:
         raise MissingKey(f"{env_file.name} is not UTF-8 text: save it as UTF-8.") from None
-    api_key()
 
 
 def hide(text: str, authorization: str = "") -> str:
     """The text without the key of the environment and without that of an Authorization header."""
-    for key in (os.environ.get(VARIABLE, "").strip(), authorization.rpartition(" ")[2].strip()):
-        if len(key) >= 8 and key != PLACEHOLDER:  # shorter ones would hit ordinary words
-            text = text.replace(key, "[key]").replace(quote(key, safe=""), "[key]")
+    for key in _keys(authorization):
+        text = _forms(key).sub("[key]", text)
+        # A text that was cut may end in the beginning of a key.
+        for length in range(len(key) - 1, SHORTEST - 1, -1):
+            if text.endswith(key[:length]):
+                text = text[:-length] + "[key]"
+                break
     return text
 
 
-def hide_all(value: Any, authorization: str) -> Any:
-    """The same JSON with `hide` applied to each of its texts."""
+def hide_all(value: Any, authorization: str = "") -> Any:
+    """The same JSON with `hide` applied to each of its texts and names."""
     if isinstance(value, str):
         return hide(value, authorization)
     if isinstance(value, list):
         return [hide_all(item, authorization) for item in value]
     if isinstance(value, dict):
-        return {name: hide_all(item, authorization) for name, item in value.items()}
+        return {
+            hide(name, authorization): hide_all(item, authorization) for name, item in value.items()
+        }
     return value
+
+
+def _keys(authorization: str) -> list[str]:
+    keys = (os.environ.get(VARIABLE, "").strip(), authorization.rpartition(" ")[2].strip())
+    return [key for key in dict.fromkeys(keys) if len(key) >= SHORTEST and key != PLACEHOLDER]
+
+
+@functools.cache
+def _forms(key: str) -> re.Pattern[str]:
+    r"""Finds a key: as it is, URL-encoded, with \u escapes, and in base64 at any alignment."""
+    characters = (rf"(?:{re.escape(c)}|(?i:\\u{ord(c):04x}|%{ord(c):02x}))" for c in key)
+    forms = ["".join(characters)]
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + key.encode()).decode().rstrip("=")
+        # Only the characters that depend on nothing but the key.
+        sure = coded[(before * 8 + 5) // 6 : (before + len(key)) * 8 // 6]
+        forms += [re.escape(sure), re.escape(sure.replace("+", "-").replace("/", "_"))]
+    return re.compile("|".join(forms))

@@ -9,47 +9,62 @@ from typing import Any
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Usage:
     """Token counts of one call, as the API reports them.
 
     `total_tokens` is not always the sum of the other two: audio input is counted in it only.
     `cached_tokens` is part of the input, billed at a tenth; it has been seen above
     `prompt_tokens`, where a model adds a hidden system prompt.
+    `reported` is False where no counts came, as in a stream that was left early.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
     cached_tokens: int = 0
+    reported: bool = True
+
+    def __repr__(self) -> str:
+        if not self.reported:
+            return "Usage(not reported)"
+        names = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens")
+        return f"Usage({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
 
     @classmethod
-    def from_json(cls, usage: Json | None) -> Usage:
-        """Read a `usage` object of any year: the cached count has had two places and may be null."""
-        usage = usage or {}
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-        return cls(
-            prompt_tokens=usage.get("prompt_tokens") or 0,
-            completion_tokens=usage.get("completion_tokens") or 0,
-            total_tokens=usage.get("total_tokens") or 0,
-            cached_tokens=cached or usage.get("num_cached_tokens") or 0,
-        )
+    def from_json(cls, usage: Any) -> Usage:
+        """Read a `usage` object of any year. The cached count has had two places; any may be null.
+
+        Where it is missing, or holds anything but whole numbers from 0 on, `reported` is False.
+        """
+        if not isinstance(usage, dict) or not usage:
+            return cls(reported=False)
+        details = usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if isinstance(details, dict) else None
+        counts = [
+            usage.get("prompt_tokens") or 0,
+            usage.get("completion_tokens") or 0,
+            usage.get("total_tokens") or 0,
+            cached or usage.get("num_cached_tokens") or 0,
+        ]
+        sane = all(type(count) is int and count >= 0 for count in counts)
+        return cls(*counts) if sane else cls(reported=False)
 
 
 @dataclass(frozen=True)
 class Reply:
     """The first choice of an answer (ask for `n` answers and the others are in `raw`).
 
-    `tool_calls` are dicts as on the wire, `{"id", "type", "function": {"name", "arguments"}}`,
-    with `arguments` a JSON string: send them back unchanged. `raw` is the answer's JSON; for a
-    stream, the list of its chunks.
+    tool_calls: dicts as on the wire, `{"id", "type", "function": {"name", "arguments"}}`, with
+    `arguments` a JSON string: send them back unchanged.
+    raw: the answer's JSON; for a stream, the list of its chunks, which grows while it is read.
     """
 
     text: str = ""
     thinking: str = ""
     tool_calls: list[Json] = field(default_factory=list)
     finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=lambda: Usage(reported=False))
     model: str | None = None
     raw: Any = field(default=None, repr=False)
 
@@ -58,7 +73,10 @@ class Reply:
 
     @classmethod
     def from_json(cls, answer: Json) -> Reply:
-        """Read a `chat.completion` object. Raises KeyError or IndexError when it is not one."""
+        """Read a `chat.completion` object.
+
+        Raises KeyError, IndexError, TypeError or AttributeError when it is not one.
+        """
         choice = answer["choices"][0]
         text, thinking = split_content(choice["message"].get("content"))
         return cls(
@@ -74,20 +92,68 @@ class Reply:
     @classmethod
     def from_chunks(cls, chunks: Iterable[Json]) -> Reply:
         """Put the `chat.completion.chunk` objects of a stream together, as far as they came."""
-        chunks = list(chunks)
-        text = thinking = ""
-        calls: list[Json] = []
-        finish = model = usage = None
+        built = ReplyBuilder()
         for chunk in chunks:
-            model = chunk.get("model") or model
-            usage = chunk.get("usage") or usage
-            for choice in first_choices(chunk):
-                more_text, more_thinking = split_content(choice["delta"].get("content"))
-                text, thinking = text + more_text, thinking + more_thinking
-                for call in choice["delta"].get("tool_calls") or []:
-                    _add_call(calls, call)
-                finish = choice.get("finish_reason") or finish
-        return cls(text, thinking, calls, finish, Usage.from_json(usage), model, chunks)
+            built.add(chunk)
+        return built.reply()
+
+
+class ReplyBuilder:
+    """A `Reply` that grows chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Json] = []
+        self.finish_reason: str | None = None
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._calls: list[Json] = []
+        self._model: str | None = None
+        self._usage: Any = None
+
+    def add(self, chunk: Json) -> str:
+        """Take in a chunk and return its text.
+
+        Raises KeyError, TypeError or AttributeError for a chunk of the wrong form, and then
+        nothing of it counts.
+        """
+        found = [(choice, choice["delta"]) for choice in first_choices(chunk)]
+        pieces = [split_content(delta.get("content")) for _, delta in found]
+        calls = [call for _, delta in found for call in delta.get("tool_calls") or []]
+        for call in calls:
+            _add_call(self._calls, call)
+        for choice, _ in found:
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        text = "".join(text for text, _ in pieces)
+        if text:
+            self._text.append(text)
+        self._thinking += [thinking for _, thinking in pieces if thinking]
+        self._model = chunk.get("model") or self._model
+        self._usage = chunk.get("usage") or self._usage
+        self.chunks.append(chunk)
+        return text
+
+    def reply(self) -> Reply:
+        """What has arrived so far."""
+        self._text = ["".join(self._text)]
+        return Reply(
+            text=self._text[0],
+            thinking="".join(self._thinking),
+            tool_calls=list(self._calls),
+            finish_reason=self.finish_reason,
+            usage=Usage.from_json(self._usage),
+            model=self._model,
+            raw=self.chunks,
+        )
+
+
+def read_usage(answer: Json | None) -> Usage:
+    """The usage in a recorded answer: of its `body`, or of the last of its `events` that has one."""
+    answer = answer or {}
+    bodies = [event.get("data") for event in reversed(answer.get("events", []))]
+    for body in [*bodies, answer.get("body")]:
+        if isinstance(body, dict) and body.get("usage"):
+            return Usage.from_json(body["usage"])
+    return Usage(reported=False)
 
 
 def first_choices(chunk: Json) -> list[Json]:
@@ -96,20 +162,21 @@ def first_choices(chunk: Json) -> list[Json]:
 
 
 def split_content(content: str | list[Json] | None) -> tuple[str, str]:
-    """(answer, thinking) of a message's or delta's `content`.
+    """(answer, thinking) of a message's or delta's `content`. Raises TypeError for another type.
 
     Reasoning models send a list instead of a string, and one delta can hold both the end of the
     thinking and the first word of the answer.
     """
-    if not isinstance(content, list):
+    if content is None or isinstance(content, str):
         return content or "", ""
+    if not isinstance(content, list):
+        raise TypeError(f"content is {type(content).__name__}, not text")
     text = thinking = ""
     for part in content:
         if part.get("type") == "text":
             text += part.get("text") or ""
         elif part.get("type") == "thinking":
-            inner = part.get("thinking") or ""
-            thinking += inner if isinstance(inner, str) else split_content(inner)[0]
+            thinking += split_content(part.get("thinking"))[0]
     return text, thinking
 
 

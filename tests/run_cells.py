@@ -17,19 +17,19 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 os.chdir(ROOT / "notebooks")
 
-from helpers import recordings  # noqa: E402
+from helpers.replay import recordings  # noqa: E402
 
 shell, answered = InteractiveShell.instance(), {}
-answer = recordings.Recordings.answer
+find = recordings.Recordings.find
 
 
 def spy(self, request):
-    response = answer(self, request)
-    answered[self.path.stem].append((request["body"], response))
-    return response
+    found = find(self, request)
+    answered[self.path.stem].append((request["body"], found.response))
+    return found
 
 
-recordings.Recordings.answer = spy
+recordings.Recordings.find = spy
 for lesson in sys.argv[1:]:
     answered[lesson] = []
     book = nbformat.read(f"{lesson}.ipynb", as_version=4)

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 import helpers
-from helpers import Budget, BudgetExceeded
+from helpers import Budget
+from helpers.costs import BudgetExceeded
 
 URL = f"{helpers.client.API}/chat/completions"
 ASK = {
@@ -172,7 +173,7 @@ def test_lists_of_models_and_uploads_are_free_and_what_has_no_token_price_is_ref
         assert client.post("https://api.mistral.ai/v1/files", files={"file": b"x"}).is_success
         with pytest.raises(ValueError, match="What /v1/ocr costs can't be known"):
             client.post("https://api.mistral.ai/v1/ocr", json={"model": "mistral-ocr-latest"})
-        with pytest.raises(helpers.UnknownPrice, match="tables disagree"):
+        with pytest.raises(helpers.costs.UnknownPrice, match="tables disagree"):
             client.post(URL, json={**ASK, "model": "mistral-large-4"})
     assert (budget.spent, budget.reserved) == (0, 0)
 
@@ -271,7 +272,7 @@ def test_many_tasks_can_not_cross_it_over_a_real_connection():
             asks = (client.post(f"{url}/chat/completions", json=ASK) for _ in range(64))
             return await asyncio.gather(*asks, return_exceptions=True)
 
-    with helpers.LocalServer(1000) as server:
+    with helpers.offline.server.LocalServer(1000) as server:
         budget = Budget(10.5 * MOST, httpx.AsyncHTTPTransport())
         done = asyncio.run(main(budget, server.url))
         assert server.answered == 10

@@ -99,7 +99,7 @@ def test_a_reply_has_the_parts_of_the_answer():
         [],
     )
     assert (reply.finish_reason, reply.model) == ("stop", "m")
-    assert reply.usage == helpers.Usage(10, 3, 13, 0)
+    assert reply.usage == helpers.reply.Usage(10, 3, 13, 0)
     assert reply.raw == completion()
     assert "raw" not in repr(reply)
 
@@ -480,7 +480,7 @@ def test_embed_checks_what_came(answer):
 )
 def test_without_a_key_nothing_is_sent(ask, monkeypatch):
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: pytest.fail("sent"))
-    with pytest.raises(helpers.MissingKey, match="lesson 01"):
+    with pytest.raises(helpers.keys.MissingKey, match="lesson 01"):
         ask("Hello")
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import helpers
-from helpers.faults import Fault, Faults, fault, faults
+from helpers.transports.faults import Fault, Faults, fault, fault_table
 
 KEY = "Zq3vN8sK1xT5bW7yR2mC9dF4gH6jL0pA"
 PASS_BY_RETRY = {
@@ -49,7 +49,7 @@ class Played:
     """One call of a kind through Retry and Faults: what came, what went wrong, how long it took."""
 
     def __init__(self, kind, script, asynchronous):
-        self.clock = helpers.FakeClock()
+        self.clock = helpers.transports.FakeClock()
         self.faults = Faults(httpx.MockTransport(respond), script, clock=self.clock)
         self.transport = helpers.Retry(self.faults, clock=self.clock)
         self.came, self.error = "", None
@@ -112,13 +112,13 @@ matrix = pytest.mark.parametrize(
     ("name", "kind", "asynchronous"),
     [
         pytest.param(name, kind, mode == "async", id=f"{name}-{kind}-{mode}")
-        for name, kind, mode in itertools.product(faults(), WHOLE, ("sync", "async"))
+        for name, kind, mode in itertools.product(fault_table(), WHOLE, ("sync", "async"))
     ],
 )
 
 
 def test_every_fault_is_in_the_matrix():
-    assert PASS_BY_RETRY | STAY | {"cut"} == set(faults())
+    assert PASS_BY_RETRY | STAY | {"cut"} == set(fault_table())
     assert not PASS_BY_RETRY & STAY
 
 
@@ -142,7 +142,7 @@ def test_once(name, kind, asynchronous, caplog):
         assert played.faults.played == ["cut"], "never again after the first piece"
     else:
         assert isinstance(played.error, helpers.APIError)
-        assert played.error.status == faults()[name].status
+        assert played.error.status == fault_table()[name].status
         assert played.faults.played == [name], "no second request where it can't help"
     assert KEY not in caplog.text
 
@@ -184,7 +184,7 @@ def test_an_entry_that_is_not_known_is_named(wrong):
 
 def test_what_a_fault_can_carry():
     made = fault("capacity", retry_after=7, delay=2)
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     transport = Faults(httpx.MockTransport(respond), [made], clock=clock)
     with httpx.Client(transport=transport) as client:
         response = client.post("https://api.mistral.ai/v1/x", json={})
@@ -195,7 +195,7 @@ def test_what_a_fault_can_carry():
 
 
 def test_a_delay_beyond_the_time_out_is_a_time_out():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     slow = Fault("slow", "made up", delay=90)
     transport = Faults(httpx.MockTransport(respond), [slow, slow], clock=clock)
     with httpx.Client(transport=transport, timeout=5) as client:
@@ -220,7 +220,7 @@ def test_after_the_script_all_goes_through():
 
 def test_bodies_are_those_that_were_seen():
     """Each JSON body parses; the error that the helpers make of it has the code and the hint."""
-    for name, one in faults().items():
+    for name, one in fault_table().items():
         if not one.status or one.status < 400 or not one.body.startswith("{"):
             continue
         said = json.loads(one.body)

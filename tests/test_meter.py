@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 import helpers
-from helpers.meter import Call, summary
+from helpers.costs.meter import Call, summary
 from helpers.reply import Usage
 from tests.model_ids import ROWS
 

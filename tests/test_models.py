@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 import helpers
-from helpers.models import find_model
+from helpers.costs.models import find_model
 from tests.model_ids import FILE_DATE, ROOT, ROWS, problem, problems
 
 STAGES = {"general availability", "preview", "deprecated", "retired", "unknown"}

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers import Reply, UnknownPrice, Usage, count_tokens, price
-from helpers.prices import reminder
+from helpers import Reply, count_tokens, price
+from helpers.costs import UnknownPrice
+from helpers.costs.prices import reminder
+from helpers.reply import Usage
 
 DATA = Path(__file__).parent.parent / "data"
 MILLION = (1_000_000, 1_000_000)

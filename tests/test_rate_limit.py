@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import helpers
-from helpers.rate_limit import FIRST_GUESS, RateLimit
+from helpers.transports.rate_limit import FIRST_GUESS, RateLimit
 
 URL = "https://api.mistral.ai/v1/chat/completions"
 
@@ -71,7 +71,7 @@ def ask(client, model="m", **body):
     gaps=st.lists(st.floats(0, 30), min_size=1, max_size=40),
 )
 def test_it_learns_the_limits_and_hears_no_no(requests, tokens, gaps):
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     api = Api(clock, requests, tokens)
     limiter = RateLimit(httpx.MockTransport(api), clock=clock)
     with httpx.Client(transport=limiter) as client:
@@ -84,7 +84,7 @@ def test_it_learns_the_limits_and_hears_no_no(requests, tokens, gaps):
 
 
 def test_it_waits_no_longer_than_it_must():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     limiter = RateLimit(httpx.MockTransport(Api(clock, requests=3)), clock=clock)
     with httpx.Client(transport=limiter) as client:
         held = [ask(client).extensions["held_back"] for _ in range(7)]
@@ -92,13 +92,13 @@ def test_it_waits_no_longer_than_it_must():
 
 
 def test_without_it_the_same_server_says_no():
-    api = Api(helpers.FakeClock(), requests=3)
+    api = Api(helpers.transports.FakeClock(), requests=3)
     with httpx.Client(transport=httpx.MockTransport(api)) as client:
         assert [ask(client).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
 
 
 def test_the_queue_does_not_count_towards_the_total_of_a_retry():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     faults = helpers.Faults(httpx.MockTransport(Api(clock)), [None, None, 503])
     limiter = RateLimit(faults, requests_per_minute=1, clock=clock)
     retry = helpers.Retry(limiter, total=100, clock=clock)
@@ -109,7 +109,7 @@ def test_the_queue_does_not_count_towards_the_total_of_a_retry():
 
 
 def test_own_limits_hold_where_the_server_says_nothing():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     api = Api(clock, requests=None, headers=False)
     limiter = RateLimit(httpx.MockTransport(api), requests_per_minute=2, clock=clock)
     with httpx.Client(transport=limiter) as client:
@@ -119,7 +119,7 @@ def test_own_limits_hold_where_the_server_says_nothing():
 
 
 def test_the_lower_of_both_limits_holds():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     for own, theirs, held in ((2, 5, 2), (5, 2, 2)):
         limiter = RateLimit(
             httpx.MockTransport(Api(clock, requests=theirs)), requests_per_minute=own, clock=clock
@@ -130,7 +130,7 @@ def test_the_lower_of_both_limits_holds():
 
 
 def test_what_others_use_on_the_account_counts():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     api = Api(clock, requests=10)
     api.seen = [(0.0, 20)] * 8
     limiter = RateLimit(httpx.MockTransport(api), clock=clock)
@@ -142,7 +142,7 @@ def test_what_others_use_on_the_account_counts():
 
 def test_what_others_use_is_not_hidden_by_what_is_over():
     """At 0 s 8 requests; at 50 s one that takes 20 s; meanwhile others sent 6: 3 of 10 are left."""
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     lefts, took = iter([9, 8, 7, 6, 5, 4, 3, 2, 3]), iter([0] * 8 + [20])
 
     def answer(request):
@@ -163,7 +163,7 @@ def test_what_others_use_is_not_hidden_by_what_is_over():
 
 
 def test_each_model_has_its_own_budget():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     limiter = RateLimit(httpx.MockTransport(Api(clock)), requests_per_minute=1, clock=clock)
     with httpx.Client(transport=limiter) as client:
         held = [ask(client, model).extensions["held_back"] for model in ("a", "b", "a")]
@@ -171,7 +171,7 @@ def test_each_model_has_its_own_budget():
 
 
 def test_no_allowance_is_not_waited_for():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     no = httpx.Response(429, headers={"x-ratelimit-limit-req-minute": "0"})
     limiter = RateLimit(httpx.MockTransport(lambda request: no), clock=clock)
     with httpx.Client(transport=limiter) as client:
@@ -180,7 +180,7 @@ def test_no_allowance_is_not_waited_for():
 
 
 def test_a_request_larger_than_the_limit_goes_when_all_else_is_over():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     limiter = RateLimit(httpx.MockTransport(Api(clock)), tokens_per_minute=100, clock=clock)
     with httpx.Client(transport=limiter) as client:
         held = [ask(client, max_tokens=500).extensions["held_back"] for _ in range(2)]
@@ -188,7 +188,7 @@ def test_a_request_larger_than_the_limit_goes_when_all_else_is_over():
 
 
 def test_estimates_are_corrected_by_what_it_cost():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     api = Api(clock, tokens=1000, cost=100)
     limiter = RateLimit(httpx.MockTransport(api), clock=clock)
     with httpx.Client(transport=limiter) as client:
@@ -216,7 +216,7 @@ def test_a_streams_usage_corrects_its_estimate(asynchronous, left_at):
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces())
 
     limiter = RateLimit(
-        httpx.MockTransport(answer), tokens_per_minute=1000, clock=helpers.FakeClock()
+        httpx.MockTransport(answer), tokens_per_minute=1000, clock=helpers.transports.FakeClock()
     )
     body = {"model": "m", "messages": []}
 
@@ -243,7 +243,7 @@ def test_a_streams_usage_corrects_its_estimate(asynchronous, left_at):
 
 
 def test_a_long_question_counts_before_it_is_sent():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     limiter = RateLimit(httpx.MockTransport(Api(clock)), tokens_per_minute=1000, clock=clock)
     with httpx.Client(transport=limiter) as client:
         held = [
@@ -253,7 +253,7 @@ def test_a_long_question_counts_before_it_is_sent():
 
 
 def test_an_error_costs_no_tokens():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     inside = helpers.Faults(httpx.MockTransport(Api(clock)), ["overloaded"])
     limiter = RateLimit(inside, tokens_per_minute=1000, clock=clock)
     with httpx.Client(transport=limiter) as client:
@@ -262,7 +262,7 @@ def test_an_error_costs_no_tokens():
 
 
 def test_a_first_request_that_fails_lets_the_next_one_find_out():
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     inside = helpers.Faults(httpx.MockTransport(Api(clock, requests=2)), ["no_connection"])
     limiter = RateLimit(inside, clock=clock)
     with httpx.Client(transport=limiter) as client:
@@ -274,7 +274,7 @@ def test_a_first_request_that_fails_lets_the_next_one_find_out():
 
 def test_a_first_answer_that_tells_nothing_lets_the_next_one_find_out():
     """A 503 has no headers about limits: the crowd behind it must not take it for an all-clear."""
-    clock = helpers.Clock(speed=240)
+    clock = helpers.transports.Clock(speed=240)
 
     async def ask_all_through(limiter):
         async with httpx.AsyncClient(transport=limiter) as client:
@@ -289,7 +289,7 @@ def test_a_first_answer_that_tells_nothing_lets_the_next_one_find_out():
 
 
 def test_nobody_waits_a_minute_for_tokens_that_were_not_used():
-    clock = helpers.Clock(speed=60)
+    clock = helpers.transports.Clock(speed=60)
     limiter = RateLimit(Slow(Api(clock, tokens=10_000, cost=20)), clock=clock)
 
     async def ask_all_at_once():
@@ -305,7 +305,7 @@ def test_nobody_waits_a_minute_for_tokens_that_were_not_used():
 def test_headers_that_are_no_numbers_are_left_out(header):
     said = {"x-ratelimit-limit-req-minute": header, "x-ratelimit-tokens-query-cost": header}
     inside = httpx.MockTransport(lambda request: httpx.Response(200, headers=said))
-    limiter = RateLimit(inside, clock=helpers.FakeClock())
+    limiter = RateLimit(inside, clock=helpers.transports.FakeClock())
     with httpx.Client(transport=limiter) as client:
         ask(client)
         client.post(URL, content=b"no JSON")
@@ -334,8 +334,8 @@ async def ask_all(transport, server, count):
 
 
 def test_64_calls_at_once_get_their_answers_and_no_429():
-    clock = helpers.Clock(speed=30)
-    with helpers.LocalServer(40, clock) as server:
+    clock = helpers.transports.Clock(speed=30)
+    with helpers.offline.server.LocalServer(40, clock) as server:
         limiter = RateLimit(httpx.AsyncHTTPTransport(), clock=clock)
         codes = asyncio.run(ask_all(helpers.Retry(limiter, clock=clock), server, 64))
     assert codes == [200] * 64, "none is lost"
@@ -344,8 +344,8 @@ def test_64_calls_at_once_get_their_answers_and_no_429():
 
 
 def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
-    clock = helpers.Clock(speed=30)
-    with helpers.LocalServer(40, clock) as server:
+    clock = helpers.transports.Clock(speed=30)
+    with helpers.offline.server.LocalServer(40, clock) as server:
         retry = helpers.Retry(
             httpx.AsyncHTTPTransport(),
             attempts=30,
@@ -359,16 +359,16 @@ def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
 
 
 def test_64_calls_alone_are_refused_beyond_the_limit():
-    with helpers.LocalServer(40) as server:
+    with helpers.offline.server.LocalServer(40) as server:
         codes = asyncio.run(ask_all(httpx.AsyncHTTPTransport(), server, 64))
     assert codes.count(200) == 40
     assert server.refused == 24
 
 
 def test_threads_share_the_budget():
-    clock = helpers.Clock(speed=30)
+    clock = helpers.transports.Clock(speed=30)
     codes = []
-    with helpers.LocalServer(15, clock) as server:
+    with helpers.offline.server.LocalServer(15, clock) as server:
         transport = RateLimit(httpx.HTTPTransport(), clock=clock)
         with httpx.Client(transport=transport, base_url=server.url) as client:
             threads = [
@@ -384,7 +384,7 @@ def test_threads_share_the_budget():
 
 
 def test_two_clients_share_one_limiter():
-    clock = helpers.Clock(speed=60)
+    clock = helpers.transports.Clock(speed=60)
 
     async def both(server):
         limiter = RateLimit(httpx.AsyncHTTPTransport(), clock=clock)
@@ -395,14 +395,14 @@ def test_two_clients_share_one_limiter():
         await first.aclose()
         return [answer.status_code for answer in answers]
 
-    with helpers.LocalServer(10, clock) as server:
+    with helpers.offline.server.LocalServer(10, clock) as server:
         assert asyncio.run(both(server)) == [200] * 16
         assert server.refused == 0
 
 
 def test_a_task_that_is_cancelled_while_waiting_uses_nothing_up():
-    clock = helpers.Clock()
-    with helpers.LocalServer(100, clock) as server:
+    clock = helpers.transports.Clock()
+    with helpers.offline.server.LocalServer(100, clock) as server:
 
         async def ask_and_leave():
             limiter = RateLimit(httpx.AsyncHTTPTransport(), requests_per_minute=1, clock=clock)

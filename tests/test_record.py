@@ -21,7 +21,6 @@ import pytest
 from nbclient import NotebookClient
 
 import helpers
-from helpers import replay
 
 KEY = "PlantedKey0123456789abcdefABCDEF"
 ACCOUNT = "org-7d41c0de"
@@ -131,7 +130,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 def url(monkeypatch):
     """A server of this test, which the recorder takes for Mistral's."""
     Upstream.counts = {}
-    monkeypatch.setattr(replay, "is_mistral", lambda host: host == "127.0.0.1")
+    monkeypatch.setattr("helpers.replay.seam.is_mistral", lambda host: host == "127.0.0.1")
     monkeypatch.setenv("MISTRAL_API_KEY", KEY)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
@@ -481,7 +480,7 @@ def test_a_server_that_repeats_the_key_is_not_quoted(monkeypatch):
 @pytest.mark.parametrize("key", [KEY + " and more", KEY + "\n\nx", KEY + "é"])
 def test_a_malformed_key_is_not_shown(url, monkeypatch, key):
     monkeypatch.setenv("MISTRAL_API_KEY", key)
-    with pytest.raises(helpers.MissingKey) as caught:
+    with pytest.raises(helpers.keys.MissingKey) as caught:
         helpers.chat("Hello")
     assert KEY not in everything(caught.value)
 

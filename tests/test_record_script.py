@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from data import record
-from data.stand_ins import api
+from helpers import record
+from helpers.offline import api
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from mistralai.client import models as sdk
 
-from data import record
-from data.stand_ins import answers, api, tokens, vectors
-from helpers.recordings import Recordings, key_of
-from helpers.replay import _is_kept
+from helpers import record
+from helpers.offline import answers, api, tokens, vectors
+from helpers.replay.matching import key_of
+from helpers.replay.recorder import is_kept
+from helpers.replay.recordings import Recordings
+from helpers.replay.wire import unpack
 from helpers.reply import Reply
-from helpers.wire import unpack
 from tests.model_ids import problem
 
 ROOT = Path(__file__).parent.parent
@@ -91,7 +92,7 @@ def test_it_keeps_only_headers_that_matter(item):
     assert set(item["request"]) <= {"method", "path", "body", "key"}
     assert item["request"].get("key", "other") in ("other", "none")
     for name in item["response"]["headers"]:
-        assert _is_kept(name) and "cookie" not in name
+        assert is_kept(name) and "cookie" not in name
 
 
 @pytest.mark.parametrize("item", ITEMS)
@@ -199,7 +200,7 @@ def test_a_question_without_a_written_answer_fails():
 
 
 def test_the_models_of_the_stand_in_are_those_of_the_table():
-    from helpers.models import find_model
+    from helpers.costs.models import find_model
 
     for model in api.models():
         for name in (model["name"], *model["aliases"]):

@@ -13,7 +13,7 @@ import pytest
 from mistralai.client import Mistral
 
 import helpers
-from helpers import replay
+from helpers import modes
 from helpers.keys import api_key
 
 URL = "https://api.mistral.ai/v1/chat/completions"
@@ -268,7 +268,7 @@ def test_multipart_is_matched_by_its_parts(recorded, tmp_path):
             files={"file": ("a.bin", content)},
             data={"purpose": "ocr"},
         )
-    from helpers.wire import read_request
+    from helpers.replay.wire import read_request
 
     request = read_request(seen[0])
     assert [part["name"] for part in request["body"]["form"]] == ["purpose", "file"]
@@ -441,7 +441,7 @@ def test_the_mode_comes_from_the_environment(recorded, monkeypatch, capsys):
 
 
 def test_live_finds_the_key_in_the_env_file(recorded, monkeypatch, tmp_path):
-    monkeypatch.setattr(replay, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr(modes, "ENV_FILE", tmp_path / ".env")
     (tmp_path / ".env").write_text("MISTRAL_API_KEY=from-the-file\n")
     recorded(item(CHEESE, {"body": ANSWER}))
     assert api_key() == "no-key-needed-for-replay"
@@ -460,7 +460,7 @@ def test_live_and_record_need_a_key(recorded, monkeypatch, mode, key):
         monkeypatch.delenv("MISTRAL_API_KEY")
     else:
         monkeypatch.setenv("MISTRAL_API_KEY", key)
-    with pytest.raises(helpers.MissingKey, match="MISTRAL_API_KEY") as error:
+    with pytest.raises(helpers.keys.MissingKey, match="MISTRAL_API_KEY") as error:
         helpers.start("lesson", mode=mode)
     assert not key or key not in str(error.value)
 
@@ -514,10 +514,10 @@ def test_after_a_failed_start_nothing_goes_out():
 
 
 def test_a_blank_key_gives_way_to_the_env_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(replay, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr(modes, "ENV_FILE", tmp_path / ".env")
     monkeypatch.setenv("MISTRAL_API_KEY", "  ")
     (tmp_path / ".env").write_bytes("MISTRAL_API_KEY=from-the-file\n".encode("utf-16"))
-    with pytest.raises(helpers.MissingKey, match="not UTF-8"):
+    with pytest.raises(helpers.keys.MissingKey, match="not UTF-8"):
         helpers.start("01_keys", mode="live")
     (tmp_path / ".env").write_text("MISTRAL_API_KEY=from-the-file\n")
     helpers.start("01_keys", mode="live")
@@ -548,5 +548,5 @@ def test_a_wrong_pace_is_named(monkeypatch):
 
 
 def test_it_works_without_httpx2(monkeypatch):
-    monkeypatch.setattr(replay.importlib.util, "find_spec", lambda name: None)
-    assert replay._libraries() == [httpx]
+    monkeypatch.setattr(seam.importlib.util, "find_spec", lambda name: None)
+    assert seam.libraries() == [httpx]

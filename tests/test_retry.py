@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import helpers
 from helpers.errors import RETRYABLE
-from helpers.faults import Faults, fault
-from helpers.retry import Retry, ceiling
+from helpers.transports.faults import Faults, fault
+from helpers.transports.retry import Retry, ceiling
 
 OK = httpx.MockTransport(lambda request: httpx.Response(200, json={}))
 URL = "https://api.mistral.ai/v1/chat/completions"
@@ -23,7 +23,7 @@ seconds = st.floats(0, 1e4, allow_nan=False)
 
 def run(script, clock=None, transport=OK, **options):
     """One request: (what came or was raised, the Retried, the clock)."""
-    clock = clock or helpers.FakeClock(1e9)
+    clock = clock or helpers.transports.FakeClock(1e9)
     retry = Retry(Faults(transport, script, clock=clock), clock=clock, **options)
     with httpx.Client(transport=retry, timeout=60) as client:
         try:
@@ -114,7 +114,7 @@ def test_statuses_that_stay_are_not(status):
     ],
 )
 def test_a_network_that_fails_before_the_answer_is_retried(kind):
-    response, done, _ = run([helpers.Fault("broken", "made up", error=kind)])
+    response, done, _ = run([helpers.transports.Fault("broken", "made up", error=kind)])
     assert response.is_success
     assert done.attempts == 2
 
@@ -123,7 +123,7 @@ def test_a_network_that_fails_before_the_answer_is_retried(kind):
     "kind", ["PoolTimeout", "UnsupportedProtocol", "ProxyError", "LocalProtocolError"]
 )
 def test_what_does_not_pass_by_itself_is_not(kind):
-    error, done, clock = run([helpers.Fault("broken", "made up", error=kind)])
+    error, done, clock = run([helpers.transports.Fault("broken", "made up", error=kind)])
     assert type(error).__name__ == kind
     assert done.attempts == 1
     assert not clock.waits
@@ -174,7 +174,7 @@ def streaming(*streams):
 
 
 def read_stream(transport, asynchronous):
-    retry = Retry(transport, clock=helpers.FakeClock())
+    retry = Retry(transport, clock=helpers.transports.FakeClock())
     got = []
 
     async def read_async():
@@ -266,7 +266,7 @@ def http_date(seconds):
 
 def test_retry_after_as_a_date_counts_from_the_answers_own_date():
     asked = fault(503, retry_after=http_date(2_000_000_030))
-    there = helpers.Fault(**{**vars(asked), "headers": {**asked.headers, "date": http_date(2e9)}})
+    there = helpers.transports.Fault(**{**vars(asked), "headers": {**asked.headers, "date": http_date(2e9)}})
     _, done, _ = run([there], random=lambda: 0.0)  # this machine's clock says 10**9
     assert done.waits == [30]
 
@@ -329,7 +329,7 @@ def test_values_that_make_no_sense_are_refused(wrong):
 @pytest.mark.parametrize("speed", [0, -1, float("nan")])
 def test_a_clock_runs_forwards(speed):
     with pytest.raises(ValueError, match="forwards"):
-        helpers.Clock(speed=speed)
+        helpers.transports.Clock(speed=speed)
 
 
 def test_it_goes_around_transports_only():
@@ -355,7 +355,7 @@ def test_the_wrong_kind_of_transport_is_named():
 
 def test_an_error_says_what_was_tried(monkeypatch):
     monkeypatch.setenv("MISTRAL_API_KEY", "x" * 32)
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     transport = Retry(Faults(OK, itertools.repeat(503)), clock=clock, random=lambda: 1.0)
     with httpx.Client(transport=transport) as client, pytest.raises(helpers.APIError) as caught:
         helpers.chat("Hello", client=client)
@@ -382,7 +382,7 @@ def test_the_same_body_is_sent_each_time():
         return httpx.Response(503 if len(bodies) < 3 else 200)
 
     with httpx.Client(
-        transport=Retry(httpx.MockTransport(answer), clock=helpers.FakeClock())
+        transport=Retry(httpx.MockTransport(answer), clock=helpers.transports.FakeClock())
     ) as client:
         client.post(URL, content=(part for part in (b"in ", b"parts")))
     assert bodies == [b"in parts"] * 3
@@ -391,7 +391,7 @@ def test_the_same_body_is_sent_each_time():
 @both
 def test_over_real_http_with_a_body_that_can_be_read_once_and_one_connection(asynchronous):
     """Six times 429, within a minute of pretended time: no connection may stay in use."""
-    clock = helpers.FakeClock()
+    clock = helpers.transports.FakeClock()
     options = {"clock": clock, "random": lambda: 1.0, "attempts": 7}
     limits, timeout = httpx.Limits(max_connections=1), httpx.Timeout(5, pool=0.1)
     body = b'{"model": "m"}'
@@ -415,7 +415,7 @@ def test_over_real_http_with_a_body_that_can_be_read_once_and_one_connection(asy
             response = client.post(url, content=iter([body]), headers=length)
         return response, transport
 
-    with helpers.LocalServer(1, clock) as server:
+    with helpers.offline.server.LocalServer(1, clock) as server:
         url = f"{server.url}/chat/completions"
         response, transport = anyio.run(ask_async, url) if asynchronous else ask(url)
     assert response.extensions["retried"].waits == [1, 2, 4, 8, 16, 32]
@@ -438,7 +438,7 @@ def test_the_official_sdk_takes_it():
         ],
     }
     inside = httpx.MockTransport(lambda request: httpx.Response(200, json=said))
-    transport = Retry(Faults(inside, [429, 503]), clock=helpers.FakeClock())
+    transport = Retry(Faults(inside, [429, 503]), clock=helpers.transports.FakeClock())
     client = Mistral(api_key="x", client=httpx.Client(transport=transport))
     answer = client.chat.complete(
         model="mistral-small-latest", messages=[{"role": "user", "content": "Hello"}]

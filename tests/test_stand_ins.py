@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 import helpers
-from data.stand_ins import answers, api, tokens
+from helpers.offline import answers, api, tokens
+from helpers.replay import seam
 
 ENTRIES = [
     {"ask": "Count.", "answer": "1, 2, 3, 4"},
@@ -25,7 +26,7 @@ ENTRIES = [
 @pytest.fixture
 def standing_in(monkeypatch):
     """`helpers` calls answered by the stand-in with `ENTRIES`."""
-    monkeypatch.setattr(helpers.replay, "clock", helpers.replay.clock)
+    monkeypatch.setattr(seam, "clock", seam.clock)
     monkeypatch.setenv("MISTRAL_API_KEY", api.KEY)
     api.install("02_first_call")
     stand_in = api.StandIn("02_first_call")

@@ -9,7 +9,7 @@ import pytest
 
 import helpers
 from helpers import count_tokens
-from helpers.tokens import tokenizer
+from helpers.costs.tokens import tokenizer
 
 FRENCH = [
     {"role": "system", "content": "You are a helpful assistant."},

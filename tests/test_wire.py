@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from helpers.wire import pack, unpack
+from helpers.replay.wire import pack, unpack
 
 FLOATS = st.floats(width=16, allow_nan=False, allow_infinity=False)
 

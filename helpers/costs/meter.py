@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .prices import Price, UnknownPrice, price
-from .reply import Usage
-from .wire import Json
+from ..reply import Json, Usage, read_usage
+from .prices import Price, UnknownPrice, money, price, region
 
 
 @dataclass(frozen=True)
 class Call:
-    """One answered request. `usage` is None where none came; `model` where it named no model."""
+    """One answered request. `model` is None where it named no model."""
 
     path: str
     status: int
     model: str | None
-    usage: Usage | None
+    usage: Usage
     host: str
 
     def price(self) -> Price | None:
         """What it costs at today's prices; None where nothing is billed by tokens, or unknown."""
-        if self.usage is None or self.model is None:
+        if not self.usage.reported or self.model is None:
             return None
         try:
             return price(self.usage, self.model, region=region(self.host))
@@ -46,8 +45,8 @@ def meter() -> None:
 
 def summary(calls: list[Call], paid: bool) -> str:
     """The line for these calls."""
-    used = sum(call.usage.prompt_tokens for call in calls if call.usage)
-    out = sum(call.usage.completion_tokens for call in calls if call.usage)
+    used = sum(call.usage.prompt_tokens for call in calls)
+    out = sum(call.usage.completion_tokens for call in calls)
     line = f"{len(calls)} call{'s' * (len(calls) != 1)}, {used:,} tokens in, {out:,} out."
     prices = [found for call in calls if (found := call.price())]
     unknown = sum(
@@ -66,13 +65,6 @@ def summary(calls: list[Call], paid: bool) -> str:
     return line if paid else f"{line} This replay cost nothing."
 
 
-def money(amount: float) -> str:
-    """A sum with two decimals, smaller ones with four or six."""
-    if not 0 < amount < 0.1:
-        return f"{amount:,.2f}"
-    return f"{amount:.4f}" if amount >= 0.01 else f"{amount:.6f}"
-
-
 def begin_count(paid: bool) -> None:
     """Forget the calls so far; `paid` says whether those to come are billed."""
     global _paid
@@ -80,22 +72,8 @@ def begin_count(paid: bool) -> None:
     _paid = paid
 
 
-def count_call(request: Json, status: int, said: Json | None, host: str) -> None:
+def count_call(request: Json, status: int, answer: Json | None, host: str) -> None:
     """Note an answered request, as a recording has both."""
     body = request["body"] if isinstance(request["body"], dict) else {}
     model = body.get("model")
-    _calls.append(Call(request["path"], status, model, read_usage(said), host))
-
-
-def read_usage(said: Json | None) -> Usage | None:
-    """The usage in the body of an answer, or in the last event of a stream that has one."""
-    bodies = [event.get("data") for event in (said or {}).get("events", [])] or [
-        (said or {}).get("body")
-    ]
-    found = [body["usage"] for body in bodies if isinstance(body, dict) and body.get("usage")]
-    return Usage.from_json(found[-1]) if found else None
-
-
-def region(host: str) -> str | None:
-    """ "eu" or "us" for a regional host of Mistral's."""
-    return {"api.eu.mistral.ai": "eu", "api.us.mistral.ai": "us"}.get(host)
+    _calls.append(Call(request["path"], status, model, read_usage(answer), host))

@@ -23,13 +23,12 @@ from pathlib import Path
 import httpx
 import httpx2
 
-from helpers import replay
-from helpers.keys import is_mistral
-from helpers.wire import read_request
-
+from ..keys import is_mistral
+from ..replay import seam
+from ..replay.wire import read_request
 from . import answers, tokens, vectors
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent.parent / "data" / "stand_ins"
 KEY = "stand-in-key-" + "x" * 19
 CHAT_FIELDS = {
     *(
@@ -85,7 +84,7 @@ class Clock:
 def install(lesson: str) -> None:
     """Let every httpx and httpx2 client of this process reach the stand-in instead of Mistral's hosts."""
     api = StandIn(lesson)
-    replay.clock = api.clock
+    seam.clock = api.clock
     for lib in (httpx, httpx2):
         network = lib.HTTPTransport.handle_request
         async_network = lib.AsyncHTTPTransport.handle_async_request

@@ -12,16 +12,14 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from .client import CHAT_MODEL, Messages, _chat_body
-from .models import find_model, near
-from .prices import other_models
+from ..client import CHAT_MODEL, Messages, chat_body
+from .models import DATA, find_model, near, other_models
 
 Json = Mapping[str, Any]
 
-MEASURED_CSV = Path(__file__).parent.parent / "data" / "measured" / "token_counts.csv"
+MEASURED_CSV = DATA / "measured" / "token_counts.csv"
 OLD = ("v1", "v2", "v3", "v3 tekken", "v7")  # their templates are part of mistral-common
 ROLES = ("system", "user", "assistant", "tool")
 PART = 917  # tokens: the most that one picture or document took, of 32 recorded; the least took 8
@@ -77,7 +75,7 @@ def count_tokens(
     name, template = (row["id"], row["tokenizer"]) if row else (model, "")
     if "embed" in name:
         return _judged(_count_texts(messages), name, "text")
-    chat: list[Json] = _chat_body(messages, name, {})["messages"]  # type: ignore[arg-type]
+    chat: list[Json] = chat_body(messages, name, {})["messages"]  # type: ignore[arg-type]
     try:
         kind = _kind(chat, tools, response_format)
         if template in OLD:

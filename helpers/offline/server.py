@@ -8,8 +8,8 @@ import threading
 import uuid
 from typing import Any
 
-from .clock import Clock
-from .faults import fault
+from ..transports.clock import Clock
+from ..transports.faults import fault
 
 MINUTE = 60.0
 

@@ -8,9 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from .wire import Json, to_body, to_events
+from ..reply import Json
+from .wire import to_body, to_events
 
-DRAIN = 60  # seconds for which a recorder reads on in a stream that somebody has left
+# Seconds for which a recorder reads on in a stream that somebody has left.
+DRAIN = 60
+# Bytes of an answer that are kept: an endless one must not fill the memory.
+MOST = 64 * 2**20
 
 
 def listen(
@@ -20,22 +24,29 @@ def listen(
     done: Callable[[Json | None], None],
     drain: bool = False,
 ) -> Any:
-    """The same response of `httpx` or `httpx2`, which tells what it said when it has been closed.
+    """Return the response of `httpx` or `httpx2`; call `done` with its body once it is closed.
 
     elapsed: the seconds since the request, for the events of streams.
     done: is called once, with what a recording keeps of the answer's body: {"events"} and perhaps
-    {"cut"}, {"body"}, {"text"} or {"base64"}; or with None where half of a body came.
+    {"cut"}, {"body"}, {"text"} or {"base64"}; or with None where half of a body came, or over 64 MiB.
     drain: read a stream to its end where nobody else does.
     """
     pieces: list[tuple[float, bytes]] = []
+    size = 0
 
     def note(piece: bytes) -> None:
-        pieces.append((elapsed(), piece))
+        nonlocal size
+        size += len(piece)
+        if size > MOST:
+            pieces.clear()
+        else:
+            pieces.append((elapsed(), piece))
 
     def end(complete: bool) -> None:
-        done(_said(lib, response, pieces, complete))
+        done(None if size > MOST else _recorded(lib, response, pieces, complete))
 
-    if response.is_closed:  # made in one piece, as by httpx.MockTransport: nobody reads its stream
+    if response.is_closed:
+        # Made in one piece, as by httpx.MockTransport: nobody reads its stream.
         for piece in response.stream:
             note(piece)
         end(True)
@@ -44,7 +55,7 @@ def listen(
     return response
 
 
-def _said(
+def _recorded(
     lib: Any, response: Any, pieces: list[tuple[float, bytes]], complete: bool
 ) -> Json | None:
     kind = response.headers.get("content-type", "application/json")
@@ -57,14 +68,14 @@ def _said(
         if "text/event-stream" not in kind:
             return to_body(body, kind)
         pieces = [(pieces[-1][0], body)] if pieces else []
-    said: Json = {"events": to_events(pieces)}
-    return said if complete else {**said, "cut": True}
+    answer: Json = {"events": to_events(pieces)}
+    return answer if complete else {**answer, "cut": True}
 
 
 @functools.cache
 def _tape_type(lib: Any) -> Any:
     class Tape(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
-        """A response's stream that is listened to on its way, with `drain` to its end if nobody reads on."""
+        """A response's stream that is listened to; with `drain`, to its end if nobody reads on."""
 
         def __init__(
             self,
@@ -74,7 +85,8 @@ def _tape_type(lib: Any) -> Any:
             drain: bool,
         ) -> None:
             self.stream, self.note, self.done, self.drain = stream, note, done, drain
-            self.pieces: Any = None  # begun with the first read
+            # Begun with the first read.
+            self.pieces: Any = None
             self.complete = self.broken = self.closed = False
 
         def __iter__(self) -> Iterator[bytes]:
@@ -86,7 +98,8 @@ def _tape_type(lib: Any) -> Any:
                 self.complete = True
             except GeneratorExit:
                 raise
-            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
+            except BaseException:
+                # The stream failed or its task was cancelled: there is nothing to go on with.
                 self.broken = True
                 raise
 
@@ -99,7 +112,8 @@ def _tape_type(lib: Any) -> Any:
                 self.complete = True
             except GeneratorExit:
                 raise
-            except BaseException:  # the stream failed or its task was cancelled: nothing to go on
+            except BaseException:
+                # The stream failed or its task was cancelled: there is nothing to go on with.
                 self.broken = True
                 raise
 
@@ -128,7 +142,8 @@ def _tape_type(lib: Any) -> Any:
             finally:
                 try:
                     await self.stream.aclose()
-                finally:  # a task may be cancelled while it closes
+                finally:
+                    # A task may be cancelled while it closes.
                     self._once()
 
         def _left_early(self) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import hadamard
 
-FILE = Path(__file__).parent / "vectors.npz"
+FILE = Path(__file__).parent.parent.parent / "data" / "stand_ins" / "vectors.npz"
 DIMENSIONS = 1024
 
 

@@ -1,7 +1,7 @@
 """Run the notebooks against the API, write down its answers, and store the outputs of a replay.
 
-    python data/record.py [LESSON ...]               needs a key and costs money; it asks before
-    python data/record.py --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
+    python -m helpers.record [LESSON ...]               needs a key and costs money; it asks before
+    python -m helpers.record --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
 
 A lesson whose notebook fails keeps its recordings and its outputs.
 """
@@ -18,23 +18,20 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from .costs.prices import reminder
+from .keys import VARIABLE, MissingKey, api_key, find_key
+from .offline import api
+from .replay.recordings import Recordings
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, RECORDINGS = ROOT / "notebooks", ROOT / "data" / "recordings"
-sys.path.insert(0, str(ROOT))
-
-from data.stand_ins import api  # noqa: E402
-from helpers.keys import VARIABLE, MissingKey, api_key, find_key  # noqa: E402
-from helpers.prices import reminder  # noqa: E402
-from helpers.recordings import Recordings  # noqa: E402
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
-SETUP = (
-    'import sys\nsys.path.insert(0, "..")\nfrom data.stand_ins import api\napi.install({lesson!r})'
-)
+SETUP = "import helpers\nhelpers.offline.api.install({lesson!r})"
 
 
 def main() -> None:

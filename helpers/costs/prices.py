@@ -7,16 +7,11 @@ import datetime
 import functools
 import operator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import SupportsIndex
 
-from .models import find_model, near
-from .reply import Reply, Usage
+from ..reply import Reply, Usage
+from .models import DATA, find_model, near, other_models
 
-if TYPE_CHECKING:
-    from .tokens import TokenCount
-
-DATA = Path(__file__).parent.parent / "data"
 PAGE = "https://mistral.ai/pricing"
 OLD_AFTER = 90  # days
 # Factors on Mistral's prices, by the documentation of 2026-08.
@@ -51,7 +46,7 @@ class Price:
 
 
 def price(
-    counts: Usage | Reply | TokenCount | tuple[int, int],
+    counts: Usage | Reply | SupportsIndex | tuple[int, int],
     model: str,
     batch: bool = False,
     cached: int | None = None,
@@ -61,7 +56,7 @@ def price(
 ) -> Price:
     """What these tokens cost with this model.
 
-    counts: a `Usage`, a `Reply`, a `TokenCount` (input alone), or a pair (tokens in, tokens out).
+    counts: a `Usage`, a `Reply`, a `TokenCount` or number (input alone), or a pair (tokens in, tokens out).
     batch: at half the price. cached: tokens of the input that were read from the cache, at a tenth;
     by default those of the usage. region: "eu" or "us" for the regional hosts, which cost 1.1 times
     as much. priority: of the priority tier, 1.75 times. These factors are Mistral's (documentation of
@@ -117,22 +112,31 @@ def reminder(today: datetime.date | None = None) -> str | None:
     )
 
 
-def other_models() -> list[str]:
-    """The models of other vendors that have a price."""
-    return list(dict.fromkeys(row["api_name"] for row in _table("prices_other_vendors.csv")))
+def money(amount: float) -> str:
+    """A sum with two decimals, smaller ones with four or six."""
+    if not 0 < amount < 0.1:
+        return f"{amount:,.2f}"
+    return f"{amount:.4f}" if amount >= 0.01 else f"{amount:.6f}"
 
 
-def _usage(counts: Usage | Reply | TokenCount | tuple[int, int]) -> Usage:
-    if isinstance(counts, Usage):
-        return counts
+def region(host: str) -> str | None:
+    """ "eu" or "us" for a regional host of Mistral's."""
+    return {"api.eu.mistral.ai": "eu", "api.us.mistral.ai": "us"}.get(host)
+
+
+def _usage(counts: Usage | Reply | SupportsIndex | tuple[int, int]) -> Usage:
     if isinstance(counts, Reply):
-        return counts.usage
+        counts = counts.usage
+    if isinstance(counts, Usage):
+        if not counts.reported:
+            raise ValueError("The answer reported no usage, so its price is not known.")
+        return counts
     try:
-        used, out = counts if isinstance(counts, tuple | list) else (counts.tokens, 0)
+        used, out = counts if isinstance(counts, tuple | list) else (counts, 0)
         return Usage(prompt_tokens=operator.index(used), completion_tokens=operator.index(out))
     except (TypeError, ValueError, AttributeError):
         raise ValueError(
-            f"{counts!r} is no Usage, Reply, TokenCount or pair (tokens in, tokens out)."
+            f"{counts!r} is no Usage, Reply, TokenCount, number or pair (tokens in, tokens out)."
         ) from None
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from ..errors import has_no_allowance, is_retryable
 from .clock import Clock
-from .errors import has_no_allowance, is_retryable
 from .layer import Layer, Wrapped, aread, is_stream, read
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-DATA = Path(__file__).parent.parent
+DATA = Path(__file__).parent.parent.parent / "data"
 TRAINED_ON = {"ministral-3b-latest": 40, "mistral-small-latest": 130, "mistral-large-latest": 340}
 SURE = 0.06  # by how much the best label must be likelier than the second to be said
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import threading
 import time
 from typing import Any
 
 import httpx
 
-from .layer import Layer
-from .meter import money, read_usage, region
-from .prices import price
-from .reply import Usage
-from .tape import listen
+from ..replay.tape import listen
+from ..replay.wire import read_request
+from ..reply import Json, Usage, read_usage
+from ..transports.layer import Layer
+from .prices import money, price, region
 from .tokens import count_tokens
-from .wire import Json, read_request
 
 COUNTED = ("/chat/completions", "/embeddings")  # billed by the tokens that their answers report
 FREE = ("/files",)  # uploads
@@ -140,13 +138,12 @@ class Budget(Layer):
     ) -> httpx.Response:
         """The response, whose usage takes the place of the estimate."""
         done = functools.partial(self._end, request, response, held)
-        lib = importlib.import_module(type(response).__module__.partition(".")[0])
-        listen(lib, response, time.monotonic, done)
+        listen(httpx, response, time.monotonic, done)
         return response
 
-    def _end(self, request: Any, response: Any, held: float, said: Json | None) -> None:
+    def _end(self, request: Any, response: Any, held: float, answer: Json | None) -> None:
         cost = held if response.is_success else 0.0
-        if usage := read_usage(said):
+        if (usage := read_usage(answer)).reported:
             cost = self._cost(usage, read_request(request)["body"], request)
         self._settle(held, cost, response.extensions.get("replayed", False))
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import email
 import hashlib
+import itertools
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-import numpy as np
+from pydantic_core import from_json
 
-from .keys import VARIABLE
+from ..keys import VARIABLE
+from ..reply import Json
 
-Json = dict[str, Any]
+EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 def read_request(request: Any) -> Json:
     """What of an `httpx` or `httpx2` request is recorded and compared.
 
-    No header is in it. Of the key it says only, under "key", when it is not that of the
-    environment: a recorded 401 then answers any wrong key, and no right one.
+    No header is in it. Of the key it only contains, under "key", that it is another than the
+    environment's ("other") or missing ("none").
     """
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     if query:
@@ -38,9 +42,7 @@ def to_body(content: bytes, content_type: str) -> Json:
     """How a whole body stands in the file: JSON, else text, else base64."""
     if "json" in content_type:
         try:
-            value = json.loads(content)
-            _compact(value).encode()  # half of an escaped emoji can be read, but not written
-            return {"body": pack(value)}
+            return {"body": pack(from_json(content))}
         except ValueError:
             pass
     try:
@@ -51,34 +53,38 @@ def to_body(content: bytes, content_type: str) -> Json:
 
 def to_events(pieces: list[tuple[float, bytes]]) -> list[Json]:
     """How a stream stands in the file: an object for each event, with the second of its arrival."""
-    found, rest = [], b""
-    for at, piece in pieces:
-        *blocks, rest = (rest + piece).split(b"\n\n")
-        found += [_to_event(at, block) for block in blocks]
-    if rest:  # what a cut left over
-        found.append({"at": round(at, 3), "raw": rest.decode("utf-8", errors="replace")})
+    content = b"".join(piece for _, piece in pieces)
+    ends = list(itertools.accumulate(len(piece) for _, piece in pieces))
+    found, start = [], 0
+    for match in EVENT_END.finditer(content):
+        at = pieces[bisect.bisect_left(ends, match.end())][0]
+        found.append(_to_event(at, content[start : match.start()], match[0]))
+        start = match.end()
+    # What a cut left over.
+    if rest := content[start:]:
+        text = rest.decode("utf-8", errors="replace")
+        found.append({"at": round(pieces[-1][0], 3), "raw": text})
     return found
 
 
-def _to_event(at: float, block: bytes) -> Json:
-    text = block.decode("utf-8", errors="replace")
-    data = text.removeprefix("data: ")
-    if data == "[DONE]":
-        return {"at": round(at, 3), "data": data}
+def _to_event(at: float, block: bytes, end: bytes) -> Json:
+    data = block.removeprefix(b"data: ")
+    if data == b"[DONE]":
+        return {"at": round(at, 3), "data": "[DONE]"}
     try:
-        value = json.loads(data)
-        _compact(value).encode()
+        value = from_json(data)
         if isinstance(value, dict):
             return {"at": round(at, 3), "data": value}
     except ValueError:
         pass
-    return {"at": round(at, 3), "raw": text + "\n\n"}  # as it came, with its end
+    # As it came, with its end.
+    return {"at": round(at, 3), "raw": (block + end).decode("utf-8", errors="replace")}
 
 
 def to_pieces(recorded: Json) -> Iterator[tuple[float, bytes]]:
     """The bytes of a recorded response, each piece with its second."""
     if "body" in recorded:
-        yield 0, _compact(unpack(recorded["body"])).encode()
+        yield 0, compact(unpack(recorded["body"]))
     elif "text" in recorded:
         yield 0, recorded["text"].encode()
     elif "base64" in recorded:
@@ -88,12 +94,13 @@ def to_pieces(recorded: Json) -> Iterator[tuple[float, bytes]]:
             yield event["at"], event["raw"].encode()
         else:
             data = event["data"]
-            text = data if isinstance(data, str) else _compact(data)
-            yield event["at"], f"data: {text}\n\n".encode()
+            text = data.encode() if isinstance(data, str) else compact(data)
+            yield event["at"], b"data: " + text + b"\n\n"
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def compact(value: Any) -> bytes:
+    """JSON as the API writes it: without spaces, in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _read_body(content_type: str, content: bytes) -> Any:
@@ -101,9 +108,7 @@ def _read_body(content_type: str, content: bytes) -> Any:
         return None
     if "json" in content_type:
         try:
-            value = json.loads(content)
-            _compact(value).encode()
-            return value
+            return from_json(content)
         except ValueError:
             pass
     boundary = email.message_from_string(f"Content-Type: {content_type}\n\n").get_boundary()
@@ -134,7 +139,10 @@ def pack(value: Any) -> Any:
     """
     if isinstance(value, list):
         if len(value) >= 32 and all(isinstance(item, float | int) for item in value):
-            short = np.array(value, dtype="<f2")
+            import numpy as np
+
+            with np.errstate(over="ignore"):
+                short = np.array(value, dtype="<f2")
             if np.array_equal(short.astype(float), np.array(value, dtype=float)):
                 text = base64.b64encode(short.tobytes()).decode("ascii")
                 return {"float16": text, "begins": [round(item, 4) for item in value[:3]]}
@@ -149,6 +157,8 @@ def unpack(value: Any) -> Any:
     if isinstance(value, list):
         return [unpack(item) for item in value]
     if isinstance(value, dict) and value.keys() == {"float16", "begins"}:
+        import numpy as np
+
         return np.frombuffer(base64.b64decode(value["float16"]), dtype="<f2").astype(float).tolist()
     if isinstance(value, dict):
         return {name: unpack(item) for name, item in value.items()}

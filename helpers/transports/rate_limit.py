@@ -12,11 +12,10 @@ from typing import Any
 
 import httpx
 
+from ..replay.tape import listen
+from ..reply import Json, read_usage
 from .clock import Clock
 from .layer import Layer, is_stream
-from .meter import read_usage
-from .tape import listen
-from .wire import Json
 
 MINUTE = 60.0
 POLL = 0.05  # seconds between looks at whether the first answer has come
@@ -137,9 +136,9 @@ class RateLimit(Layer):
         if is_stream(response):
             listen(httpx, response, self.clock.now, functools.partial(self._correct, turn))
 
-    def _correct(self, turn: _Turn, said: Json | None) -> None:
+    def _correct(self, turn: _Turn, answer: Json | None) -> None:
         """Count the usage of a stream that was closed, whether it was read to its end or not."""
-        if usage := read_usage(said):
+        if (usage := read_usage(answer)).reported:
             with self._lock:
                 turn.correct(max(0, usage.total_tokens - usage.cached_tokens))
 

@@ -6,8 +6,8 @@ The rules for answers were found by comparing with recorded traffic of the real 
 
 from __future__ import annotations
 
-from helpers.tokens import count_text as count
-from helpers.tokens import count_tokens, tekken
+from ..costs.tokens import count_text as count
+from ..costs.tokens import count_tokens, tekken
 
 
 def count_prompt(body: dict) -> int:

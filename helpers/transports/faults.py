@@ -14,7 +14,7 @@ import httpx
 from .clock import Clock
 from .layer import Layer, Wrapped, aread, read
 
-FILE = Path(__file__).parent.parent / "data" / "faults.toml"
+FILE = Path(__file__).parent.parent.parent / "data" / "faults.toml"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Fault:
 
 
 @functools.cache
-def faults() -> dict[str, Fault]:
+def fault_table() -> dict[str, Fault]:
     """All faults of `data/faults.toml`, by name."""
     entries = tomllib.loads(FILE.read_text("utf-8"))["fault"]
     return {entry["name"]: Fault(**entry) for entry in entries}
@@ -56,17 +56,17 @@ def fault(
     A status stands for the usual answer with it; one that was never seen has an empty body. No recorded
     answer of the API had a `Retry-After` either, though its documentation says to read one.
 
-    Raises ValueError for a name that is not in `faults()`, and for a status that is no error.
+    Raises ValueError for a name that is not in `fault_table()`, and for a status that is no error.
     """
     if isinstance(what, int):
         if not 400 <= what <= 599:
             raise ValueError(f"{what} is not the status of an error: those are 400 to 599.")
-        usual = (one for one in faults().values() if one.default and one.status == what)
+        usual = (one for one in fault_table().values() if one.default and one.status == what)
         what = next(usual, Fault(f"status_{what}", "made up", what))
     if not isinstance(what, Fault):
-        if what not in faults():
-            raise ValueError(f"No fault is called {what!r}. There are {', '.join(faults())}.")
-        what = faults()[what]
+        if what not in fault_table():
+            raise ValueError(f"No fault is called {what!r}. There are {', '.join(fault_table())}.")
+        what = fault_table()[what]
     headers = {} if retry_after is None else {"retry-after": str(retry_after)}
     return dataclasses.replace(
         what, headers={**what.headers, **headers}, delay=max(what.delay, delay)
@@ -77,7 +77,7 @@ class Faults(Layer):
     """An httpx transport that plays a script: one entry for each request, then all go through.
 
     transport: the transport inside, which answers what is let through.
-    script: names of `faults()`, statuses, `Fault` objects, or None to let a request through. It may be
+    script: names of `fault_table()`, statuses, `Fault` objects, or None to let a request through. It may be
     endless, such as `itertools.repeat("overloaded")`. One alone stands for a list of one.
     clock: where delays are waited.
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-MODELS_CSV = Path(__file__).parent.parent / "data" / "models.csv"
+DATA = Path(__file__).parent.parent.parent / "data"
+MODELS_CSV = DATA / "models.csv"
 
 
 def models() -> pd.DataFrame:
@@ -48,6 +49,12 @@ def near(name: str, others: Iterable[str] = ()) -> str:
     """Words for an error: the known names that are most like this one."""
     found = difflib.get_close_matches(name, [*_by_name(), *others], n=3, cutoff=0.5)
     return f"Near names: {', '.join(found)}." if found else "helpers.models() lists the names."
+
+
+def other_models() -> list[str]:
+    """The models of other vendors that have a price."""
+    with (DATA / "prices_other_vendors.csv").open(encoding="utf-8", newline="") as lines:
+        return list(dict.fromkeys(row["api_name"] for row in csv.DictReader(lines)))
 
 
 def _family(name: str) -> list[dict[str, str]]:

@@ -1,0 +1,91 @@
+"""`start` decides where answers come from. The one place that knows all rooms, and wires them."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from .costs.meter import begin_count, count_call
+from .costs.prices import reminder
+from .keys import PLACEHOLDER, VARIABLE, find_key
+from .replay.player import Player
+from .replay.recorder import Live, Recorder
+from .replay.recordings import Recordings, short
+from .replay.seam import install
+
+MODES = ("replay", "live", "record")
+ROOT = Path(__file__).parent.parent
+FOLDER, ENV_FILE = ROOT / "data" / "recordings", ROOT / ".env"
+# Of the record mode. A stream of an earlier start may still add to it.
+_recordings: Recordings | None = None
+
+
+def start(lesson: str, mode: str | None = None) -> None:
+    """Decide where the answers of this notebook come from, and say so in one line.
+
+    lesson: the notebook's name without its ending, such as "02_first_call".
+    mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
+    without a socket and without a key; "live" calls the API with your key; "record" does the
+    same and writes what came back to that file; it reads streams to their end, also those that you
+    leave early. By default the environment variable MISTRAL_MODE decides, else it is "replay". For
+    the last two, the key may stand in a file `.env` at the top of the project.
+
+    It works under `httpx` and `httpx2`, so also under the official SDK, and for every client of
+    this process, those made before included. Other hosts are left alone. MISTRAL_PACE=0 replays
+    streams at full speed, MISTRAL_RECORDINGS names another folder.
+
+    Raises ValueError for an unknown mode or a broken file, FileNotFoundError when the lesson has
+    no recordings, `MissingKey` for a live call without a key.
+    """
+    mode = mode or os.environ.get("MISTRAL_MODE") or "replay"
+    if mode not in MODES:
+        raise ValueError(f"The mode (MISTRAL_MODE) is {mode!r}; it can be {', '.join(MODES)}.")
+    if not lesson or Path(lesson).name != lesson:
+        raise ValueError(f"{lesson!r} is not the name of a lesson, such as '02_first_call'.")
+    path = Path(os.environ.get("MISTRAL_RECORDINGS") or FOLDER) / f"{lesson}.json"
+    if mode == "replay":
+        _replay(path)
+        return
+    find_key(ENV_FILE)
+    begin_count(paid=True)
+    if mode == "live":
+        install(Live(count_call))
+        _remind()
+        print("Live: calls go to the API with your key and are billed. Nothing is recorded.")
+        return
+    global _recordings
+    if _recordings is None or _recordings.path != path:
+        _recordings = Recordings.load(path) if path.exists() else Recordings(path)
+    _recordings.begin()
+    install(Recorder(_recordings, count_call))
+    _remind()
+    print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
+
+
+def _replay(path: Path) -> None:
+    if not os.environ.get(VARIABLE, "").strip():
+        os.environ[VARIABLE] = PLACEHOLDER
+    begin_count(paid=False)
+    # Shut the network before loading, which may fail.
+    install(Player(Recordings(path)))
+    recordings = Recordings.load(path)
+    install(Player(recordings, pace=_pace(), on_answer=count_call))
+    print(f"Replay, offline. Recorded answers: {recordings.origins()}.")
+
+
+@functools.cache
+def _remind() -> None:
+    """Where money is spent, say once when the prices are old; stored outputs never depend on it."""
+    if line := reminder():
+        print(line)
+
+
+def _pace() -> float:
+    pace = os.environ.get("MISTRAL_PACE") or "1"
+    try:
+        return min(max(0.0, float(pace)), 100.0)
+    except ValueError:
+        raise ValueError(
+            f"MISTRAL_PACE is {pace!r}; it is a number: 1 as recorded, 0 at once."
+        ) from None

@@ -1,0 +1,1 @@
+"""Recorded answers: README.md beside this file follows one call through the room."""

@@ -1,0 +1,138 @@
+"""Writes down what the API answers, and never what must stay private."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from typing import Any
+
+from ..keys import hide, hide_all
+from ..reply import Json
+from . import seam
+from .player import OnAnswer
+from .recordings import STAND_IN, Recordings, short
+from .tape import listen
+from .wire import read_request
+
+KEPT_HEADERS = (
+    "content-type",
+    "retry-after",
+    "mistral-correlation-id",
+    "x-model-deprecation-timestamp",
+)
+KEPT_PREFIXES = ("x-ratelimit-", "ratelimitbysize-", "x-ratelimitbysize-")
+ACCOUNT_FIELDS = {
+    "account_id",
+    "organization_id",
+    "org_id",
+    "workspace_id",
+    "user_id",
+    "owner_id",
+    "created_by",
+    "email",
+    "api_key",
+}
+
+
+class Live:
+    """A source that counts what goes over the network and changes nothing; see `seam.Source`."""
+
+    closed = False
+    leaves_uploads = True
+
+    def __init__(self, on_answer: OnAnswer) -> None:
+        self.on_answer = on_answer
+
+    def answer(self, lib: Any, request: Any) -> None:
+        """None: the network answers."""
+
+    def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
+        """The same response, which is counted when it is closed."""
+        sent, status, host = read_request(request), response.status_code, request.url.host
+        return listen(
+            lib, response, seam.clock, lambda answer: self.on_answer(sent, status, answer, host)
+        )
+
+
+class Recorder:
+    """A source that records the network's answers, without headers of requests, keys or account ids."""
+
+    closed = False
+
+    def __init__(self, recordings: Recordings, on_answer: OnAnswer) -> None:
+        self.recordings, self.on_answer = recordings, on_answer
+
+    def answer(self, lib: Any, request: Any) -> None:
+        """None: the network answers, uncompressed, so that a stream's events have their times."""
+        request.headers["accept-encoding"] = "identity"
+
+    def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
+        """The same response, which is recorded when it has been read or closed."""
+        done = functools.partial(self._write, request, response)
+        return listen(lib, response, lambda: seam.clock() - began, done, drain=True)
+
+    def _write(self, request: Any, response: Any, answer: Json | None) -> None:
+        sent = read_request(request)
+        self.on_answer(sent, response.status_code, answer, request.url.host)
+        if answer is None:
+            # Half of a body is no answer.
+            return
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        # The date on which a stand-in was written.
+        written = response.extensions.get("stand_in")
+        item = {
+            "origin": STAND_IN if written else request.url.host,
+            "recorded": written or today,
+            "request": sent,
+            "response": {
+                "status": response.status_code,
+                "headers": {k: v for k, v in response.headers.items() if is_kept(k)},
+                **without_account(answer),
+            },
+        }
+        if note := response.extensions.get("note"):
+            item["note"] = note
+        authorization = request.headers.get("authorization", "")
+        _hide_across_events(item["response"].get("events", []), authorization)
+        try:
+            self.recordings.add(hide_all(item, authorization))
+        except OSError as error:
+            # The answer is paid for: hand it on, and say that it is not in the file.
+            print(f"Not recorded: {short(self.recordings.path)} can't be written ({error}).")
+
+
+def is_kept(header: str) -> bool:
+    """Whether a recording keeps this header of an answer."""
+    return header.lower() in KEPT_HEADERS or header.lower().startswith(KEPT_PREFIXES)
+
+
+def without_account(value: Any) -> Any:
+    """The same JSON without ids of the account and without its own fine-tuned models."""
+    if isinstance(value, list):
+        kept = [v for v in value if not (isinstance(v, dict) and v.get("type") == "fine-tuned")]
+        return [without_account(item) for item in kept]
+    if isinstance(value, dict):
+        return {
+            name: "removed"
+            if name in ACCOUNT_FIELDS and isinstance(item, str)
+            else without_account(item)
+            for name, item in value.items()
+        }
+    return value
+
+
+def _hide_across_events(events: list[Json], authorization: str) -> None:
+    """Hide a key that a stream has in pieces: its texts move into the first of them, hidden."""
+    deltas = [
+        choice["delta"]
+        for event in events
+        if isinstance(event.get("data"), dict)
+        for choice in event["data"].get("choices") or []
+        if isinstance(choice.get("delta"), dict) and isinstance(choice["delta"].get("content"), str)
+    ]
+    whole = "".join(delta["content"] for delta in deltas)
+    hidden = hide(whole, authorization)
+    if hidden != whole:
+        for delta in deltas:
+            delta["content"] = ""
+        deltas[0]["content"] = hidden

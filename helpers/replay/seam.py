@@ -1,0 +1,127 @@
+"""The place between clients and the network, where replay and recorder stand.
+
+Every `httpx` and `httpx2` client sends through `HTTPTransport.handle_request` or its async twin, so
+these four methods are where `install` puts a source of answers.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+import time
+from typing import Any, Protocol
+
+from ..keys import is_mistral
+
+clock = time.monotonic
+
+
+class Source(Protocol):
+    """What `install` puts between the clients and the network."""
+
+    # Whether it answers itself, so that no name of Mistral's may be looked up.
+    closed: bool
+
+    def answer(self, lib: Any, request: Any) -> Any:
+        """A response of `lib` (httpx or httpx2), or None for one from the network."""
+
+    def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
+        """The network's response, perhaps with an ear on it. `began` is the clock's time."""
+
+
+class ReplayIsOffline(RuntimeError):
+    """A client that replay does not reach tried to call a Mistral host."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"Replay answers clients built on httpx or httpx2 only, so this call to {host} was stopped. "
+            'Use httpx, the helpers or the official SDK, or go live: helpers.start(…, mode="live").'
+        )
+
+
+_source: Source | None = None
+
+
+def install(source: Source) -> None:
+    """Send what clients of this process ask of Mistral hosts through `source`, from now on."""
+    global _source
+    if _source is None:
+        sys.addaudithook(_keep_closed)
+    _source = source
+    # litellm's async calls bypass httpx unless told not to.
+    os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
+    for lib in libraries():
+        for transport, name, wrap in (
+            (lib.HTTPTransport, "handle_request", _seam),
+            (lib.AsyncHTTPTransport, "handle_async_request", _async_seam),
+        ):
+            method = getattr(transport, name)
+            network = getattr(method, "network", method)
+            setattr(transport, name, wrap(lib, source, network))
+
+
+def libraries() -> list[Any]:
+    """httpx, and httpx2 where it is installed: the official SDK calls through the latter."""
+    names = ["httpx"] + ["httpx2"] * bool(importlib.util.find_spec("httpx2"))
+    return [importlib.import_module(name) for name in names]
+
+
+def _seam(lib: Any, source: Source, network: Any) -> Any:
+    @functools.wraps(network)
+    def handle_request(transport: Any, request: Any) -> Any:
+        if not _concerns(source, request):
+            return network(transport, request)
+        request.read()
+        if response := source.answer(lib, request):
+            return response
+        began = clock()
+        return source.listen(lib, request, network(transport, request), began)
+
+    handle_request.network = network  # type: ignore[attr-defined]
+    return handle_request
+
+
+def _async_seam(lib: Any, source: Source, network: Any) -> Any:
+    @functools.wraps(network)
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        if not _concerns(source, request):
+            return await network(transport, request)
+        await request.aread()
+        if response := source.answer(lib, request):
+            return response
+        began = clock()
+        return source.listen(lib, request, await network(transport, request), began)
+
+    handle_async_request.network = network  # type: ignore[attr-defined]
+    return handle_async_request
+
+
+def _concerns(source: Source, request: Any) -> bool:
+    """Whether a request goes through the source. Live, uploads of files are left alone."""
+    upload = "json" not in request.headers.get("content-type", "json")
+    return is_mistral(request.url.host) and not (
+        upload and getattr(source, "leaves_uploads", False)
+    )
+
+
+def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
+    """Stop what looks up or connects to a Mistral host past httpx, as long as replay is on.
+
+    An audit hook sees every look-up of this process, whatever the client; it can't be removed, so it
+    asks whether the present source is a closed one.
+    """
+    if _source is None or not _source.closed:
+        return
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = args[0]
+    elif event == "http.client.send":
+        # Behind a proxy only the proxy's name is looked up.
+        host = getattr(args[0], "_tunnel_host", None) or args[0].host
+    else:
+        return
+    host = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+    if isinstance(host, str) and is_mistral(host):
+        raise ReplayIsOffline(host)
