@@ -53,6 +53,7 @@ def fresh(monkeypatch):
             (lib.AsyncHTTPTransport, "handle_async_request"),
         ):
             monkeypatch.setattr(transport, name, getattr(transport, name))
+    monkeypatch.setattr("helpers.replay.seam._source", None)
     monkeypatch.setattr(
         "helpers.modes.ENV_FILE", ROOT / "tests" / "no.env"
     )  # not the author's own

@@ -266,7 +266,9 @@ def http_date(seconds):
 
 def test_retry_after_as_a_date_counts_from_the_answers_own_date():
     asked = fault(503, retry_after=http_date(2_000_000_030))
-    there = helpers.transports.Fault(**{**vars(asked), "headers": {**asked.headers, "date": http_date(2e9)}})
+    there = helpers.transports.Fault(
+        **{**vars(asked), "headers": {**asked.headers, "date": http_date(2e9)}}
+    )
     _, done, _ = run([there], random=lambda: 0.0)  # this machine's clock says 10**9
     assert done.waits == [30]
 

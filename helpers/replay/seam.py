@@ -48,9 +48,8 @@ _source: Source | None = None
 def install(source: Source) -> None:
     """Send what clients of this process ask of Mistral hosts through `source`, from now on."""
     global _source
-    if _source is None:
-        sys.addaudithook(_keep_closed)
     _source = source
+    _hook()
     # litellm's async calls bypass httpx unless told not to.
     os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
     for lib in libraries():
@@ -107,12 +106,14 @@ def _concerns(source: Source, request: Any) -> bool:
     )
 
 
-def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
-    """Stop what looks up or connects to a Mistral host past httpx, as long as replay is on.
+@functools.cache
+def _hook() -> None:
+    """Once: an audit hook sees every look-up of this process, and can't be removed."""
+    sys.addaudithook(_keep_closed)
 
-    An audit hook sees every look-up of this process, whatever the client; it can't be removed, so it
-    asks whether the present source is a closed one.
-    """
+
+def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
+    """Stop what looks up a Mistral host past httpx, as long as replay is on."""
     if _source is None or not _source.closed:
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):

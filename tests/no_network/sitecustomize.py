@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import sys
 
 
 class NetworkBlocked(RuntimeError):
@@ -29,6 +30,8 @@ def guarded(call):
 def guarded_lookup(host, *args, call=socket.getaddrinfo, **options):
     name = host.decode() if isinstance(host, bytes) else host
     if not is_local(name):
+        # As the real one does, for hooks that listen.
+        sys.audit("socket.getaddrinfo", host, *args)
         raise NetworkBlocked(f"no network in tests: {name}")
     return call(host, *args, **options)
 
@@ -36,3 +39,13 @@ def guarded_lookup(host, *args, call=socket.getaddrinfo, **options):
 socket.socket.connect = guarded(socket.socket.connect)
 socket.socket.connect_ex = guarded(socket.socket.connect_ex)
 socket.getaddrinfo = guarded_lookup
+
+
+def guarded_name(host, call=socket.gethostbyname):
+    if not is_local(host):
+        sys.audit("socket.gethostbyname", host)
+        raise NetworkBlocked(f"no network in tests: {host}")
+    return call(host)
+
+
+socket.gethostbyname = guarded_name

@@ -1,8 +1,14 @@
 """chat, stream and embed read every shape that the API has been recorded to send."""
 
+import concurrent.futures
+import contextlib
 import copy
+import http.server
 import json
+import os
 import pickle
+import sys
+import threading
 
 import httpx
 import numpy as np
@@ -13,6 +19,7 @@ import helpers
 MESSAGE = {"role": "assistant", "content": "Paris."}
 USAGE = {"prompt_tokens": 10, "total_tokens": 13, "completion_tokens": 3}
 SSE = {"content-type": "text/event-stream; charset=utf-8"}
+JSON = {"content-type": "application/json"}
 
 
 def answering(content, status=200, headers=None, seen=None):
@@ -320,14 +327,102 @@ def test_what_is_no_chunk_never_passes_for_an_answer(fault, says):
     assert (error.value.status, error.value.reply.text) == (500, "Once")
 
 
+def insane(**usage):
+    return USAGE | usage
+
+
+BAD_USAGES = [
+    5,
+    "many",
+    [1],
+    {},
+    insane(prompt_tokens=-1),
+    insane(completion_tokens="3"),
+    insane(total_tokens=float("nan")),
+    insane(prompt_tokens=1.5),
+    insane(prompt_tokens_details={"cached_tokens": True}),
+]
+
+
+def test_usage_that_is_no_sane_number_counts_as_not_reported():
+    """A good answer never turns into an error for it, nor into zeros that look like a count."""
+    for usage in BAD_USAGES:
+        text = json.dumps(completion(usage=usage)).encode()
+        whole = helpers.chat("?", client=answering(text, headers=JSON))
+        _, streamed = read(sse(chunk("Paris."), chunk("", "stop", usage=usage)))
+        for reply in (whole, streamed):
+            assert reply.text == "Paris."
+            assert not reply.usage.reported, usage
+            assert repr(reply.usage) == "Usage(not reported)"
+
+
+def test_a_stream_without_usage_says_so():
+    _, reply = read(sse(chunk("Once", "stop")))
+    assert not reply.usage.reported
+    assert "usage=Usage(not reported)" in repr(reply)
+
+
+def test_a_byte_order_mark_before_the_first_event_is_skipped():
+    pieces, _ = read(b"\xef\xbb\xbf" + sse(chunk("a"), chunk("b", "stop")))
+    assert pieces == ["a", "b"]
+
+
+def test_events_are_utf_8_whatever_the_header_says():
+    headers = {"content-type": "text/event-stream; charset=utf-16"}
+    pieces, _ = read(sse(chunk("é"), chunk("!", "stop")), headers=headers)
+    assert pieces == ["é", "!"]
+
+
+def test_content_of_another_type_is_an_api_error():
+    for content in (5, True, {"type": "text"}, ["text"], [5]):
+        answer = completion({"role": "assistant", "content": content})
+        with pytest.raises(helpers.APIError):
+            helpers.chat("?", client=answering(answer))
+
+
+DEEP = b"[" * 100_000
+
+
+def test_json_nested_too_deeply_is_an_api_error():
+    whole = b'{"choices":' + DEEP
+    for ask in (helpers.chat, helpers.embed, lambda *a, **k: list(helpers.stream(*a, **k))):
+        with pytest.raises(helpers.APIError):
+            ask("?", client=answering(whole, headers=JSON))
+    with pytest.raises(helpers.StreamCut, match="unreadable"):
+        read(b'data: {"choices":' + DEEP + b"\n\n")
+
+
+def test_the_reply_after_each_piece_takes_linear_time():
+    """Twice the pieces take about twice the bytecode, counted instead of timed."""
+
+    def steps(pieces):
+        count = 0
+
+        def trace(frame, event, _):
+            nonlocal count
+            count += event == "line"
+            return trace
+
+        stream = helpers.stream("?", client=answering([sse(*[chunk("a")] * pieces)]))
+        sys.settrace(trace)
+        try:
+            with pytest.raises(helpers.StreamCut):
+                while True:
+                    next(stream)
+                    assert stream.reply.text
+        finally:
+            sys.settrace(None)
+        return count
+
+    assert steps(400) < 2.5 * steps(200)
+
+
 def test_done_without_an_end_is_a_cut():
     with pytest.raises(helpers.StreamCut, match="no finish_reason"):
         read(sse(chunk("Once")))
 
 
-@pytest.mark.parametrize(
-    "bad", [chunk(5), chunk("a", usage=5), chunk("a", delta={"tool_calls": [5]})]
-)
+@pytest.mark.parametrize("bad", [chunk(5), chunk([1]), chunk("a", delta={"tool_calls": [5]})])
 def test_chunks_of_the_wrong_form_are_a_cut(bad):
     with pytest.raises(helpers.StreamCut, match="unreadable"):
         read(sse(chunk("Once"), bad))
@@ -347,6 +442,22 @@ def test_errors_can_be_pickled_and_copied(way):
         again = way(error.value)
         assert str(again) == str(error.value) and type(again) is type(error.value)
         assert again.reply == error.value.reply
+
+
+def test_a_pickled_error_holds_no_key(monkeypatch):
+    key = "Zq3vN8sK1xT5bW7yR2mC9dF4gH6jL0pA"
+    monkeypatch.setenv("MISTRAL_API_KEY", key)
+    echo = json.dumps({"message": f"Bearer {key}"}).encode()
+    cases = [
+        lambda: helpers.chat("?", client=answering(echo, 401, {"x-echo": key})),
+        lambda: read(sse(chunk("Once"), {"object": "error", "message": key})),
+        lambda: read(sse(chunk("Once"), end=b"")),
+    ]
+    for case in cases:
+        with pytest.raises(httpx.HTTPError) as error:
+            case()
+        assert error.value.request.headers["authorization"] == f"Bearer {key}"
+        assert key.encode() not in pickle.dumps(error.value)
 
 
 def test_an_abandoned_stream_is_closed_at_once():
@@ -475,6 +586,39 @@ def test_embed_checks_what_came(answer):
 # the client and the key
 
 
+class KeepAlive(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.server.connections += 1
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.answered += 1
+        self.server.keys.add(self.headers["authorization"])
+        content = json.dumps(completion()).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def keep_alive_server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), KeepAlive) as server:
+        server.daemon_threads = True
+        server.connections = server.answered = 0
+        server.keys = set()
+        server.url = f"http://127.0.0.1:{server.server_port}/v1"
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 @pytest.mark.parametrize(
     "ask", [helpers.chat, helpers.embed, lambda text: list(helpers.stream(text))]
 )
@@ -510,7 +654,33 @@ def test_the_key_goes_to_mistral_only(monkeypatch, base_url, headers, auth, sent
     assert not client.is_closed, "the caller's client stays open"
 
 
-def test_a_client_of_our_own_waits_long_enough(monkeypatch):
+def test_calls_without_a_client_share_one(monkeypatch):
+    """Threads that call at once keep their connections open between calls."""
+    monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
+    with keep_alive_server() as server:
+        monkeypatch.setattr("helpers.client.API", server.url)
+        monkeypatch.setattr("helpers.client._shared", None)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for _ in range(5):
+                list(pool.map(helpers.chat, ["Hello"] * 4))
+    assert server.answered == 20
+    assert server.connections <= 4
+    assert server.keys == {"Bearer env-key"}
+
+
+def test_a_forked_process_opens_its_own_connections(monkeypatch):
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    before = helpers.client.shared_client()
+    read_end, write_end = os.pipe()
+    if os.fork() == 0:
+        os.write(write_end, b"1" if helpers.client.shared_client() is not before else b"0")
+        os._exit(0)
+    os.wait()
+    assert os.read(read_end, 1) == b"1"
+
+
+def test_the_shared_client_waits_long_enough(monkeypatch):
     monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
     seen = []
     monkeypatch.setattr(

@@ -23,8 +23,8 @@ SEEN = [
     (400, error("Invalid model: mistral-x", "invalid_model", 1500), "1500", "mistral-x", "no model of this", 0),
     (400, error("Invalid model: codestral-2508", "invalid_model", 1500), "1500", "codestral", "is known", 0),
     (400, error("Unexpected role 'user' after role 'tool'", "invalid_request_message_order", 3230), "3230",
-     "after role", "order is", 0),
-    (400, error("Expected last role User", "invalid_request_error", None), None, "last role", "order is", 0),
+     "after role", "in this order", 0),
+    (400, error("Expected last role User", "invalid_request_error", None), None, "last role", "in this order", 0),
     (400, error("Prompt contains 9 tokens, too large for model with 8 maximum context length",
                 "invalid_request_invalid_args", 3051), "3051", "too large", "shorten", 0),
     (400, error("Too many inputs in request, split into more batches.", "invalid_request_prompt", 3210), "3210",
@@ -39,6 +39,9 @@ SEEN = [
      "subscription tier", "plan", 0),
     (403, '{"type":"labs_not_enabled","code":"1913"}', "1913", "labs_not_enabled", "administrator", 0),
     (404, '{"message":"no Route matched with those values","request_id":"1"}', None, "no Route", "path", 0),
+    (404, '{"message":"Model devstral-medium-latest is deprecated."}', None, "is deprecated", "retired", 0),
+    (400, error("top_p must be 1 when using greedy sampling.", "invalid_request_invalid_args", 3051), "3051",
+     "greedy", "leave top_p out", 0),
     (404, '{"detail":"Not Found"}', None, "Not Found", "path", 0),
     (413, "", None, "an empty answer", "512 MB", 0),
     (422, f'{{"detail":{VALIDATION % "seed"}}}', None, "body.seed: Extra inputs", "random_seed", 0),
@@ -48,7 +51,7 @@ SEEN = [
     (422, f'{{"object":"Error","detail":{VALIDATION % "tools"},"message":{VALIDATION % "tools"},"code":3001}}',
      "3001", "body.tools", "spelling", 0),
     (422, '{"detail":"Model not available for this type of fine-tuning (completion)."}', None, "fine-tuning",
-     "words above", 0),
+     "message says which", 0),
     (422, '{"detail":[{"type":"string_type","loc":["body","messages",0,"user","content","str"],"msg":"Input"}]}',
      None, "body.messages.0.user.content.str: Input", "wrong type", 0),
     (429, error("Rate limit exceeded", "rate_limited", 1300), "1300", "Rate limit", "growing pauses", 1),
@@ -62,7 +65,7 @@ SEEN = [
     (504, "<html><body>timeout</body></html>", None, "not an answer of the API: <html>", "too long", 1),
     (520, HTML, None, "a web page: mistral.ai | 520: unknown error", "retry", 1),
     (422, '{"detail":[{"msg":"odd","loc":"body"},{"msg":"odder","loc":5}]}', None, "5: odder", "wrong", 0),
-    (418, "[]", None, "not an answer of the API: []", "all that the API said", 0),
+    (418, "[]", None, "not an answer of the API: []", "no further details", 0),
     (200, HTML, None, "a web page", "proxy", 0),
     (200, "{}", None, "not an answer of the API: {}", "proxy", 0),
 ]  # fmt: skip
@@ -99,7 +102,7 @@ def test_every_error_seen(ask, status, body, code, words, hint, retryable):
     assert repr(error).startswith(f"APIError(status={status}, code={code!r}")
 
 
-def test_words_that_stand_twice_are_said_once():
+def test_a_text_in_two_places_of_the_body_is_shown_once():
     body = f'{{"detail":{VALIDATION % "tools"},"message":{VALIDATION % "tools"}}}'
     with pytest.raises(helpers.APIError) as caught:
         helpers.chat("Hello", client=client(422, body))
