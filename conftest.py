@@ -11,8 +11,11 @@ ROOT = Path(__file__).parent
 NO_NETWORK = ROOT / "tests" / "no_network"
 
 # Kernels and other child processes of the tests inherit this.
-for name in ("MISTRAL_API_KEY", "MISTRAL_MODE", "MISTRAL_RECORDINGS"):
+for name in ("MISTRAL_API_KEY", "MISTRAL_RECORDINGS", "MISTRAL_BASE_URL"):
     os.environ.pop(name, None)
+# Set, so that no `.env` file of the author's decides; strict, so that only recordings answer.
+os.environ["MISTRAL_MODE"] = "replay"
+os.environ["MISTRAL_STRICT"] = "1"
 os.environ["MISTRAL_PACE"] = "0"
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 os.environ["PYTHONPATH"] = str(NO_NETWORK)
@@ -54,8 +57,6 @@ def fresh(monkeypatch):
         ):
             monkeypatch.setattr(transport, name, getattr(transport, name))
     monkeypatch.setattr("helpers.replay.seam._source", None)
-    monkeypatch.setattr(
-        "helpers.modes.ENV_FILE", ROOT / "tests" / "no.env"
-    )  # not the author's own
+    monkeypatch.setattr("helpers.modes.ENV_FILE", ROOT / "tests" / "no.env")  # not the author's own
     monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
     monkeypatch.setenv("MISTRAL_PACE", "0")

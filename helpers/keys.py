@@ -52,14 +52,15 @@ def find_key(env_file: Path) -> None:
     # An earlier replay may have left its placeholder.
     if os.environ.get(VARIABLE, "").strip() in ("", PLACEHOLDER):
         os.environ.pop(VARIABLE, None)
-    load_env(env_file)
+    if VARIABLE not in os.environ and (key := read_env(env_file).get(VARIABLE)):
+        os.environ[VARIABLE] = key
     api_key()
 
 
-def load_env(env_file: Path) -> None:
-    """Set the variables of a `.env` file that the environment does not have. Raises `MissingKey`."""
+def read_env(env_file: Path) -> dict[str, str | None]:
+    """The variables in a `.env` file; none without the file. Raises `MissingKey` if it is not UTF-8."""
     try:
-        dotenv.load_dotenv(env_file)
+        return dotenv.dotenv_values(env_file)
     except UnicodeDecodeError:
         raise MissingKey(f"{env_file.name} is not UTF-8 text: save it as UTF-8.") from None
 

@@ -6,9 +6,11 @@ import functools
 import os
 from pathlib import Path
 
+import httpx
+
 from .costs.meter import begin_count, count_call
 from .costs.prices import reminder
-from .keys import PLACEHOLDER, VARIABLE, find_key
+from .keys import PLACEHOLDER, VARIABLE, find_key, read_env
 from .replay.player import Player
 from .replay.recorder import Live, Recorder
 from .replay.recordings import Recordings, short
@@ -21,24 +23,31 @@ FOLDER, ENV_FILE = ROOT / "data" / "recordings", ROOT / ".env"
 _recordings: Recordings | None = None
 
 
-def start(lesson: str, mode: str | None = None) -> None:
+def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> None:
     """Decide where the answers of this notebook come from, and say so in one line.
 
     lesson: the notebook's name without its ending, such as "02_first_call".
     mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
     without a socket and without a key; "live" calls the API with your key; "record" does the
     same and writes what came back to that file; it reads streams to their end, also those that you
-    leave early. By default the environment variable MISTRAL_MODE decides, else it is "replay". For
-    the last two, the key may stand in a file `.env` at the top of the project.
+    leave early. By default the variable MISTRAL_MODE decides, else it is "replay".
+    base_url: a server of your own that speaks this API (vLLM, llama.cpp, Ollama), such as
+    "http://127.0.0.1:8080/v1"; by default the variable MISTRAL_BASE_URL. Live, all requests go there
+    instead of to Mistral, no key is needed or sent, and nothing is billed.
+
+    The variables may stand in the environment or in a file `.env` at the top of the project, as may
+    the key.
 
     It works under `httpx` and `httpx2`, so also under the official SDK, and for every client of
     this process, those made before included. Other hosts are left alone. MISTRAL_PACE=0 replays
     streams at full speed, MISTRAL_RECORDINGS names another folder.
 
-    Raises ValueError for an unknown mode or a broken file, FileNotFoundError when the lesson has
-    no recordings, `MissingKey` for a live call without a key.
+    Raises ValueError for an unknown mode, a broken file or a base_url that is none,
+    FileNotFoundError when the lesson has no recordings, RuntimeError when another process records
+    it, `MissingKey` for a live call without a key.
     """
-    mode = mode or os.environ.get("MISTRAL_MODE") or "replay"
+    base_url = base_url or _setting("MISTRAL_BASE_URL")
+    mode = mode or _setting("MISTRAL_MODE") or ("live" if base_url else "replay")
     if mode not in MODES:
         raise ValueError(f"The mode (MISTRAL_MODE) is {mode!r}; it can be {', '.join(MODES)}.")
     if not lesson or Path(lesson).name != lesson:
@@ -46,6 +55,9 @@ def start(lesson: str, mode: str | None = None) -> None:
     path = Path(os.environ.get("MISTRAL_RECORDINGS") or FOLDER) / f"{lesson}.json"
     if mode == "replay":
         _replay(path)
+        return
+    if base_url:
+        _own_server(mode, base_url)
         return
     find_key(ENV_FILE)
     begin_count(paid=True)
@@ -63,9 +75,34 @@ def start(lesson: str, mode: str | None = None) -> None:
     print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
 
 
-def _replay(path: Path) -> None:
+def _setting(name: str) -> str | None:
+    """A variable of the environment, else of the `.env` file. The key in there stays where it is."""
+    return os.environ.get(name) or read_env(ENV_FILE).get(name)
+
+
+def _placeholder() -> None:
+    """A key for cells that read one, where none is needed."""
     if not os.environ.get(VARIABLE, "").strip():
         os.environ[VARIABLE] = PLACEHOLDER
+
+
+def _own_server(mode: str, base_url: str) -> None:
+    if mode == "record":
+        raise ValueError(
+            "record asks Mistral's API itself: leave base_url and MISTRAL_BASE_URL out."
+        )
+    if httpx.URL(base_url).scheme not in ("http", "https"):
+        raise ValueError(
+            f"base_url is {base_url!r}; it is a URL, such as http://127.0.0.1:8080/v1."
+        )
+    _placeholder()
+    begin_count(paid=False, server=base_url)
+    install(Live(count_call, base_url))
+    print(f"Live: calls go to {base_url}, without a key. Nothing is billed or recorded.")
+
+
+def _replay(path: Path) -> None:
+    _placeholder()
     begin_count(paid=False)
     # Shut the network before loading, which may fail.
     install(Player(Recordings(path)))

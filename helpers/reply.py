@@ -41,14 +41,14 @@ class Usage:
             return cls(reported=False)
         details = usage.get("prompt_tokens_details")
         cached = details.get("cached_tokens") if isinstance(details, dict) else None
-        counts = [
-            usage.get("prompt_tokens") or 0,
-            usage.get("completion_tokens") or 0,
-            usage.get("total_tokens") or 0,
-            cached or usage.get("num_cached_tokens") or 0,
-        ]
-        sane = all(type(count) is int and count >= 0 for count in counts)
-        return cls(*counts) if sane else cls(reported=False)
+        counts = {
+            "prompt_tokens": usage.get("prompt_tokens") or 0,
+            "completion_tokens": usage.get("completion_tokens") or 0,
+            "total_tokens": usage.get("total_tokens") or 0,
+            "cached_tokens": cached or usage.get("num_cached_tokens") or 0,
+        }
+        sane = all(type(count) is int and count >= 0 for count in counts.values())
+        return cls(**counts) if sane else cls(reported=False)
 
 
 @dataclass(frozen=True)

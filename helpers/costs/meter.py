@@ -30,6 +30,7 @@ class Call:
 
 _calls: list[Call] = []
 _paid = False
+_server: str | None = None
 
 
 def meter() -> None:
@@ -40,14 +41,16 @@ def meter() -> None:
     and in a recording, a stream that is left early counts whole; live, it has no usage and its price
     is unknown. The prices are those of data/models.csv, without discounts.
     """
-    print(summary(list(_calls), _paid))
+    print(summary(list(_calls), _paid, _server))
 
 
-def summary(calls: list[Call], paid: bool) -> str:
+def summary(calls: list[Call], paid: bool, server: str | None = None) -> str:
     """The line for these calls."""
     used = sum(call.usage.prompt_tokens for call in calls)
     out = sum(call.usage.completion_tokens for call in calls)
     line = f"{len(calls)} call{'s' * (len(calls) != 1)}, {used:,} tokens in, {out:,} out."
+    if server:
+        return f"{line} {server} answered: nothing is billed."
     prices = [found for call in calls if (found := call.price())]
     unknown = sum(
         call.status < 300 and call.model is not None and call.price() is None for call in calls
@@ -65,11 +68,14 @@ def summary(calls: list[Call], paid: bool) -> str:
     return line if paid else f"{line} This replay cost nothing."
 
 
-def begin_count(paid: bool) -> None:
-    """Forget the calls so far; `paid` says whether those to come are billed."""
-    global _paid
+def begin_count(paid: bool, server: str | None = None) -> None:
+    """Forget the calls so far.
+
+    paid: whether those to come are billed. server: the address of a server of your own.
+    """
+    global _paid, _server
     _calls.clear()
-    _paid = paid
+    _paid, _server = paid, server
 
 
 def count_call(request: Json, status: int, answer: Json | None, host: str) -> None:

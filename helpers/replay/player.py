@@ -35,6 +35,7 @@ class Player:
     """
 
     closed = True
+    leaves_uploads = False
 
     def __init__(
         self,
@@ -52,12 +53,7 @@ class Player:
         Raises `RecordingNotFound` when nobody has an answer.
         """
         sent = read_request(request)
-        if found := self.recordings.find(sent):
-            answer, pieces = found.response, found.pieces
-        elif self.fallback and (answer := self.fallback.answer(sent)):
-            pieces = list(to_pieces(answer))
-        else:
-            raise self.recordings.miss(sent, self.fallback.menu(sent) if self.fallback else [])
+        answer, pieces = self._find(sent)
         if self.on_answer:
             self.on_answer(sent, answer["status"], answer, request.url.host)
         return lib.Response(
@@ -67,6 +63,15 @@ class Player:
             request=request,
             extensions={"replayed": True},
         )
+
+    def _find(self, sent: Json) -> tuple[Json, list[tuple[float, bytes]]]:
+        if found := self.recordings.find(sent):
+            return found.response, found.pieces
+        if self.fallback is None:
+            raise self.recordings.miss(sent, [])
+        if answer := self.fallback.answer(sent):
+            return answer, list(to_pieces(answer))
+        raise self.recordings.miss(sent, self.fallback.menu(sent))
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
         """Nothing comes from the network."""

@@ -35,16 +35,26 @@ ACCOUNT_FIELDS = {
 
 
 class Live:
-    """A source that counts what goes over the network and changes nothing; see `seam.Source`."""
+    """A source that counts what goes over the network; see `seam.Source`.
+
+    base_url: a server of your own, such as "http://127.0.0.1:8080/v1". Requests to Mistral hosts go
+    there instead, without the key. Without it, nothing is changed.
+    """
 
     closed = False
-    leaves_uploads = True
 
-    def __init__(self, on_answer: OnAnswer) -> None:
-        self.on_answer = on_answer
+    def __init__(self, on_answer: OnAnswer, base_url: str | None = None) -> None:
+        self.on_answer, self.base_url = on_answer, base_url
+        # A large file would be read into memory.
+        self.leaves_uploads = base_url is None
 
     def answer(self, lib: Any, request: Any) -> None:
         """None: the network answers."""
+        if self.base_url:
+            target = request.url.raw_path.decode("ascii").removeprefix("/v1")
+            request.url = lib.URL(self.base_url.rstrip("/") + target)
+            request.headers["host"] = request.url.netloc.decode("ascii")
+            request.headers.pop("authorization", None)
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
         """The same response, which is counted when it is closed."""
@@ -58,6 +68,7 @@ class Recorder:
     """A source that records the network's answers, without headers of requests, keys or account ids."""
 
     closed = False
+    leaves_uploads = False
 
     def __init__(self, recordings: Recordings, on_answer: OnAnswer) -> None:
         self.recordings, self.on_answer = recordings, on_answer
@@ -80,6 +91,8 @@ class Recorder:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         # The date on which a stand-in was written.
         written = response.extensions.get("stand_in")
+        authorization = request.headers.get("authorization", "")
+        _hide_across_events(answer.get("events", []), authorization)
         item = {
             "origin": STAND_IN if written else request.url.host,
             "recorded": written or today,
@@ -92,8 +105,6 @@ class Recorder:
         }
         if note := response.extensions.get("note"):
             item["note"] = note
-        authorization = request.headers.get("authorization", "")
-        _hide_across_events(item["response"].get("events", []), authorization)
         try:
             self.recordings.add(hide_all(item, authorization))
         except OSError as error:

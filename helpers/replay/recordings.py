@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ..reply import Json
 from .matching import differences, distance, fields_of, key_of
 from .wire import to_pieces
@@ -128,11 +130,13 @@ class Recordings:
     def begin(self) -> None:
         """From now on, the first new answer to a request replaces its old ones.
 
-        Raises OSError where the file can't be written: before anything is asked, and billed.
+        Raises OSError where the file can't be written, RuntimeError where another process records the
+        same lesson: before anything is asked, and billed.
         """
         self._fresh.clear()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=self.path.parent).close()
+        lock_recording(self.path)
 
     def add(self, item: Json) -> None:
         """Put in a new recording and write the file.
@@ -196,6 +200,22 @@ class Recordings:
         text = f'{{\n "lesson": {json.dumps(self.path.stem)},\n "recordings": [\n'
         text += ",\n".join(f"  {row}" for row in rows) + "\n ]\n}\n"
         write_whole(self.path, text)
+
+
+@functools.cache
+def lock_recording(path: Path) -> FileLock:
+    """Keep other processes from recording a lesson as long as this one lives.
+
+    Raises RuntimeError where one does so already.
+    """
+    lock = FileLock(path.parent / f".{path.stem}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(
+            f"Another process is recording {path.stem}: wait for it, or shut down its kernel."
+        ) from None
+    return lock
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -22,8 +22,10 @@ clock = time.monotonic
 class Source(Protocol):
     """What `install` puts between the clients and the network."""
 
-    # Whether it answers itself, so that no name of Mistral's may be looked up.
+    # Whether it answers everything itself, so that no name of Mistral's may be looked up.
     closed: bool
+    # Whether uploads of files pass it by.
+    leaves_uploads: bool
 
     def answer(self, lib: Any, request: Any) -> Any:
         """A response of `lib` (httpx or httpx2), or None for one from the network."""
@@ -99,11 +101,9 @@ def _async_seam(lib: Any, source: Source, network: Any) -> Any:
 
 
 def _concerns(source: Source, request: Any) -> bool:
-    """Whether a request goes through the source. Live, uploads of files are left alone."""
+    """Whether a request goes through the source."""
     upload = "json" not in request.headers.get("content-type", "json")
-    return is_mistral(request.url.host) and not (
-        upload and getattr(source, "leaves_uploads", False)
-    )
+    return is_mistral(request.url.host) and not (upload and source.leaves_uploads)
 
 
 @functools.cache
