@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE = str(Path(__file__).parent / "course.mplstyle")  # for plt.style.use
+# For plt.style.use.
+STYLE = str(Path(__file__).parent / "course.mplstyle")
+# Told apart without colour.
+HATCHES = ("", "//", "..", "xx", "oo")
 
 
 def show(figure: Figure, description: str, table: pd.DataFrame | None = None) -> None:
     """Show a matplotlib figure, what it shows in words, and its numbers as a table.
 
-    description: the kind of figure, its axes and what to see in it, in one to three sentences. It is
-    also the picture's alternative text, which a screen reader speaks.
+    description: the kind of figure, its axes and what to see in it, in one to three sentences of plain
+    text. It is also the picture's alternative text, which a screen reader speaks.
 
     The figure is closed afterwards, so that Jupyter does not show it twice.
     """
@@ -28,6 +33,35 @@ def show(figure: Figure, description: str, table: pd.DataFrame | None = None) ->
     figure.savefig(picture, format="png")
     plt.close(figure)
     display(Image(picture.getvalue(), alt=description))  # type: ignore[no-untyped-call]
-    display(Markdown(f"*In words:* {description}"))  # type: ignore[no-untyped-call]
+    display(Markdown(f"*In words:* {plain(description)}"))  # type: ignore[no-untyped-call]
     if table is not None:
         display(table)  # type: ignore[no-untyped-call]
+
+
+def plain(text: str) -> str:
+    """Markdown that shows this text as it is: no HTML, no links, no mathematics."""
+    return re.sub(r"([\\`*_\[\]<>&$#|~])", r"\\\1", " ".join(text.split()))
+
+
+def grouped_bars(axes: Axes, table: pd.DataFrame, labels: str | None = "{:.2f}") -> None:
+    """Draw a group of bars for each row of a table, with a bar for each column.
+
+    Bars differ in colour and hatch. The row names become the ticks, the column names the legend.
+    labels: the format of the number above each bar; None writes none.
+    """
+    width = 0.8 / len(table.columns)
+    for number, (name, values) in enumerate(table.items()):
+        offset = (number - (len(table.columns) - 1) / 2) * width
+        places = [place + offset for place in range(len(table))]
+        bars = axes.bar(
+            places,
+            values,
+            width * 0.95,
+            hatch=HATCHES[number % len(HATCHES)],
+            edgecolor="white",
+            label=str(name),
+        )
+        if labels is not None:
+            axes.bar_label(bars, labels=[labels.format(value) for value in values], padding=2)
+    axes.set_xticks(range(len(table)), [str(name) for name in table.index])
+    axes.legend()

@@ -41,14 +41,13 @@ class Usage:
             return cls(reported=False)
         details = usage.get("prompt_tokens_details")
         cached = details.get("cached_tokens") if isinstance(details, dict) else None
-        counts = {
-            "prompt_tokens": usage.get("prompt_tokens") or 0,
-            "completion_tokens": usage.get("completion_tokens") or 0,
-            "total_tokens": usage.get("total_tokens") or 0,
-            "cached_tokens": cached or usage.get("num_cached_tokens") or 0,
-        }
-        sane = all(type(count) is int and count >= 0 for count in counts.values())
-        return cls(**counts) if sane else cls(reported=False)
+        prompt = usage.get("prompt_tokens") or 0
+        completion = usage.get("completion_tokens") or 0
+        total = usage.get("total_tokens") or 0
+        cached = cached or usage.get("num_cached_tokens") or 0
+        if not all(type(n) is int and n >= 0 for n in (prompt, completion, total, cached)):
+            return cls(reported=False)
+        return cls(prompt, completion, total, cached)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ..reply import Json
 from .matching import differences, distance, fields_of, key_of
 from .wire import to_pieces
@@ -203,11 +201,13 @@ class Recordings:
 
 
 @functools.cache
-def lock_recording(path: Path) -> FileLock:
+def lock_recording(path: Path) -> Any:
     """Keep other processes from recording a lesson as long as this one lives.
 
     Raises RuntimeError where one does so already.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path.parent / f".{path.stem}.lock")
     try:
         lock.acquire(timeout=0)

@@ -1,14 +1,17 @@
 """Figures in the course's style are large enough, and come with words and numbers."""
 
 import itertools
+import re
 
 import matplotlib
 import matplotlib.pyplot as plt
+import mistune
 import pandas as pd
 import pytest
 from matplotlib import colors
 
 import helpers
+from helpers.plots import grouped_bars
 
 STYLE = matplotlib.rc_params_from_file(helpers.STYLE, use_default_template=False)
 
@@ -48,3 +51,38 @@ def test_show_gives_picture_words_and_numbers(monkeypatch):
     assert "A line that rises." in words.data
     assert numbers is table
     assert not plt.get_fignums(), "closed, so that Jupyter does not show it again"
+
+
+HOSTILE = (
+    "a <img src=x onerror=alert(1)> & [link](https://example.com) costs $1 to $2, `x_1`\n# *b*"
+)
+
+
+def test_a_description_is_shown_as_plain_text(monkeypatch):
+    """No HTML, link, heading or mathematics: CommonMark takes each of these signs as itself."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figure, _ = plt.subplots()
+    helpers.show(figure, HOSTILE)
+    picture, words = shown
+    assert picture.alt == HOSTILE
+    html = mistune.html(words.data)
+    assert html.startswith(
+        "<p><em>In words:</em> a &lt;img src=x onerror=alert(1)&gt; &amp; [link]"
+    )
+    assert re.findall(r"<(\w+)", html) == ["p", "em"]
+    assert len(re.findall(r"(?<!\\)\$", words.data)) == 0
+
+
+def test_grouped_bars_draw_each_number_of_the_table():
+    table = pd.DataFrame({"small": [0.5, 1.0], "large": [0.75, 0.25]}, index=["a", "b"])
+    figure, axes = plt.subplots()
+    grouped_bars(axes, table)
+    bars = [bar for group in axes.containers for bar in group]
+    assert [bar.get_height() for bar in bars] == [0.5, 1.0, 0.75, 0.25]
+    assert len({bar.get_hatch() for bar in bars}) == 2, "told apart without colour"
+    assert [text.get_text() for text in axes.texts] == ["0.50", "1.00", "0.75", "0.25"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["a", "b"]
+    edges = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(edges)), "side by side"
+    plt.close(figure)
