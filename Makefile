@@ -39,12 +39,12 @@ clients: .venv/ready
 		--with 'pydantic-ai-slim[mistral]' --with 'numpy<2.4' --with pytest \
 		python -m pytest tests/other_clients.py --noconftest -o addopts= -p no:cacheprovider
 
-# Measure what lesson 09 says about the speed of vector search, and checking a million lines.
+# Measure what lesson 10 says about the speed of vector search, and checking a million lines.
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
 
-# Count data/same_text.csv with other vendors' tokenizers, for lesson 08.
+# Count data/same_text.csv with other vendors' tokenizers, for lesson 09.
 tokenizers: .venv/ready
 	$(BIN)/uv run --isolated --no-project --with litellm --with tiktoken \
 		python tests/benchmarks/other_tokenizers.py

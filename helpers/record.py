@@ -136,7 +136,7 @@ def run(book: nbformat.NotebookNode, **environment: str) -> None:
     try:
         client = NotebookClient(
             book,
-            timeout=3600,  # seconds a cell: lesson 08 asks 300 times in one, a request a second is little
+            timeout=3600,  # seconds a cell: lesson 09 asks 300 times in one, a request a second is little
             kernel_name="python3",
             record_timing=False,
             coalesce_streams=True,  # one output for all pieces of a stream

@@ -530,7 +530,7 @@ def test_cases_of_one_template_are_no_near_duplicates(tmp_path):
 
 
 def test_different_conversations_are_no_near_duplicates(tmp_path):
-    """Those of lesson 07 without planted faults: no two share more than 18% of their pairs."""
+    """Those of lesson 08 without planted faults: no two share more than 18% of their pairs."""
     import pandas as pd
 
     data = Path(__file__).parents[1] / "data"

@@ -1,4 +1,4 @@
-"""Lesson 09's recorded answers cite what was sent, and say so when the handbook has no answer."""
+"""Lesson 10's recorded answers cite what was sent, and say so when the handbook has no answer."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ITEMS = json.loads((ROOT / "data/recordings/09_semantic_search.json").read_text("utf-8"))[
+ITEMS = json.loads((ROOT / "data/recordings/10_semantic_search.json").read_text("utf-8"))[
     "recordings"
 ]
 CHATS = [

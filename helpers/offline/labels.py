@@ -1,7 +1,7 @@
-"""Stand-in labels for the tickets of lesson 08: a count of words, not a language model.
+"""Stand-in labels for the tickets of lesson 09: a count of words, not a language model.
 
 A bag-of-words classifier of scikit-learn gives them, trained on so many of the support conversations of
-lesson 07 as the model that it stands for is large. It is there to have something to measure: how well
+lesson 08 as the model that it stands for is large. It is there to have something to measure: how well
 it does says nothing of Mistral's models.
 """
 
