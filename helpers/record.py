@@ -31,7 +31,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
-SETUP = "import helpers\nhelpers.offline.api.install({lesson!r})"
+SETUP = "import helpers\nfrom helpers.offline import api\n\napi.install({lesson!r})"
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ from ..replay.wire import read_request
 from . import answers, tokens, vectors
 
 HERE = Path(__file__).parent.parent.parent / "data" / "stand_ins"
-KEY = "stand-in-key-" + "x" * 19
+# 32 letters and digits, as a real one.
+KEY = "StandInKey0123456789abcdefghijkl"
 CHAT_FIELDS = {
     *(
         "model",
