@@ -1,10 +1,13 @@
 """The README tells the truth about the lessons and the commands."""
 
+import importlib
 import json
 import re
 from pathlib import Path
 
 import nbformat
+
+import helpers
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -42,11 +45,28 @@ def test_the_files_it_names_exist():
         assert (ROOT / target).exists(), target
 
 
-def test_the_files_of_the_helpers_are_listed():
-    listed = re.findall(r"^\| `(\w+(?:\.py|/))` \|", README, re.MULTILINE)
-    files = [p.name for p in (ROOT / "helpers").glob("*.py") if p.name != "__init__.py"]
-    files += [f"{p.parent.name}/" for p in (ROOT / "helpers").glob("*/__init__.py")]
-    assert sorted(listed) == sorted(files)
+def test_every_room_is_in_the_map():
+    rooms = sorted(path.parent.name for path in (ROOT / "helpers").glob("*/__init__.py"))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for room in rooms:
+        assert f"`{room}`" in helpers.__doc__
+        assert f"`helpers/{room}/`" in contributing
+
+
+def test_the_public_names_are_what_dir_shows():
+    assert len(helpers.__all__) == 18
+    assert set(dir(helpers)) == {*helpers.__all__, *helpers.ROOMS}
+    for name in dir(helpers):
+        assert getattr(helpers, name) is not None
+
+
+def test_a_module_named_like_a_function_is_still_a_module():
+    for name in ("costs.models", "costs.meter", "transports.faults"):
+        module = importlib.import_module(f"helpers.{name}")
+        assert (
+            getattr(importlib.import_module(f"helpers.{name.split('.')[0]}"), name.split(".")[1])
+            is module
+        )
 
 
 def test_it_says_where_the_recordings_are_from():
