@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 
 from .costs.prices import reminder
 from .keys import VARIABLE, MissingKey, api_key, find_key
-from .offline import api
+from .offline import api, recording
 from .replay.recordings import Recordings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +31,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
-SETUP = "import helpers\nfrom helpers.offline import api\n\napi.install({lesson!r})"
+SETUP = "import helpers\nfrom helpers.offline import recording\n\nrecording.install({lesson!r})"
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         if not args.stand_ins:
             find_key(ROOT / ".env")
-        key = api.KEY if args.stand_ins else api_key()
+        key = recording.KEY if args.stand_ins else api_key()
     except MissingKey as error:
         parser.error(f"{error} Without one, --stand-ins records the stand-ins.")
     known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
