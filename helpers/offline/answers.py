@@ -111,26 +111,41 @@ class Question:
         )
 
     def fits(self, entry: Json) -> bool:
-        """Whether an entry answers this. Case, spaces and the final mark of a question don't matter."""
+        """Whether an entry answers this."""
+        return self.asks_as(entry) and self.is_steered_as(entry)
+
+    def asks_as(self, entry: Json) -> bool:
+        """Whether the user asks as in an entry. Case, spaces and the final mark don't matter."""
         wanted = [*entry.get("after", []), entry.get("ask", "")]
-        return [_plain(text) for text in self.asked] == [_plain(text) for text in wanted] and (
-            self.is_steered_as(entry)
-        )
+        return [_plain(text) for text in self.asked] == [_plain(text) for text in wanted]
 
     def is_steered_as(self, entry: Json) -> bool:
         """Whether all but the messages of the user is as in an entry."""
+        return not self._changes(entry)
+
+    def changes(self, entries: Iterable[Json]) -> str:
+        """In words, what an answer to the same question needs; "" where one answers it as it is."""
+        return min((self._changes(entry) for entry in entries), key=len, default="")
+
+    def _changes(self, entry: Json) -> str:
+        """In words, how a request must be steered for an entry, as far as it isn't."""
+        needed = []
         if "sources" in entry:
-            same_system = all(part in (self.system or "") for part in entry["sources"])
-        else:
-            same_system = self.system == entry.get("system")
+            missing = [part for part in entry["sources"] if part not in (self.system or "")]
+            needed += [f"a system prompt that contains {', '.join(missing)}"] if missing else []
+        elif self.system != entry.get("system"):
+            system = entry.get("system")
+            needed.append("no system prompt" if system is None else f"the system prompt “{system}”")
+        if self.prefix != (prefix := entry.get("prefix", "")):
+            needed.append(f"the prefix “{prefix}”" if prefix else "no prefix")
+        if self.effort != (effort := entry.get("effort", "none")):
+            needed.append(f"reasoning_effort {effort}")
+        if self.format not in (formats := entry.get("formats", ["text"])):
+            needed.append(f"response_format {' or '.join(formats)}")
         call = entry.get("tool_call")
-        return (
-            same_system
-            and self.prefix == entry.get("prefix", "")
-            and self.effort == entry.get("effort", "none")
-            and self.format in entry.get("formats", ["text"])
-            and self.tools == ((call["name"],) if call else ())
-        )
+        if self.tools != ((call["name"],) if call else ()):
+            needed.append(f"the tool {call['name']} alone" if call else "no tools")
+        return " and ".join(needed)
 
 
 def find(entries: Iterable[Json], body: Json) -> Json:
@@ -139,7 +154,7 @@ def find(entries: Iterable[Json], body: Json) -> Json:
     for entry in entries:
         if "classifier" in entry:
             if label := labels.label_of(entry["classifier"], question, body["model"]):
-                return {"answer": label}
+                return {**entry, "answer": label}
         elif question.fits(entry):
             return entry
     asked = question.asked[-1] if question.asked else ""

@@ -38,13 +38,15 @@ class Answered:
 class Api:
     """The API with the written answers of some lessons; the first lesson's come first.
 
+    Only the first decides whether the API still has what it had in the past.
+
     own_texts: whether vectors of texts that are not stored may be computed.
     """
 
     def __init__(self, lessons: Sequence[str], own_texts: bool = False) -> None:
         scripts = [answers.script(name) for name in lessons]
         self.entries = [entry for script in scripts for entry in script.entries]
-        self.has_past = any(script.past for script in scripts)
+        self.has_past = scripts[0].past
         self.own_texts = own_texts
         self._jobs_seen = 0
 

@@ -49,9 +49,9 @@ def label_names() -> frozenset[str]:
 
 @functools.cache
 def _classifier(size: int) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
+    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 
     with (DATA / "support_conversations.csv").open(encoding="utf-8", newline="") as lines:
         rows = [

@@ -30,8 +30,8 @@ def serving(name: str) -> Json | None:
     row = find_model(name)
     if row is None or row["stage"] == "retired":
         return None
-    if row["id"] != name and (model := serving(row["id"])):
-        return model
+    if row["id"] != name:
+        return serving(row["id"])
     chats = row["kind"] == "generalist" or row["id"].startswith(("codestral-2", "voxtral-small"))
     return {
         "name": row["id"],

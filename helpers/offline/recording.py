@@ -100,8 +100,6 @@ class StandIn:
         )
 
 
-
-
 @functools.cache
 def _stream_type(lib: Any) -> Any:
     class Stream(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]

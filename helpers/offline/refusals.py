@@ -97,9 +97,9 @@ def check_embeddings(body: Any) -> tuple[schema.EmbeddingRequest, list[str]]:
     if len(texts) > MOST_TEXTS:
         raise _split("inputs in request")
     # A token has a byte or more: most requests need no tokenizer here.
-    if sum(len(text.encode()) + 2 for text in texts) > MOST_TOKENS:
-        if tokens.count_embedding(texts) > MOST_TOKENS:
-            raise _split("tokens overall")
+    may_be_too_long = sum(len(text.encode()) + 2 for text in texts) > MOST_TOKENS
+    if may_be_too_long and tokens.count_embedding(texts) > MOST_TOKENS:
+        raise _split("tokens overall")
     return request, texts
 
 

@@ -110,7 +110,7 @@ def turn() -> Any:
 
     All its values are plus or minus 1/32, so that it is the same on every machine.
     """
-    from scipy.linalg import hadamard
+    from scipy.linalg import hadamard  # type: ignore[import-untyped]
 
     signs = np.random.default_rng(384).choice([-1.0, 1.0], size=384)
     return hadamard(DIMENSIONS)[:, :384] * signs / np.sqrt(DIMENSIONS)
