@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 
 from .costs.prices import reminder
 from .keys import VARIABLE, MissingKey, api_key, find_key
-from .offline import api
+from .offline import api, recording
 from .replay.recordings import Recordings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +31,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
-SETUP = "import helpers\nfrom helpers.offline import api\n\napi.install({lesson!r})"
+SETUP = "import helpers\nfrom helpers.offline import recording\n\nrecording.install({lesson!r})"
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         if not args.stand_ins:
             find_key(ROOT / ".env")
-        key = api.KEY if args.stand_ins else api_key()
+        key = recording.KEY if args.stand_ins else api_key()
     except MissingKey as error:
         parser.error(f"{error} Without one, --stand-ins records the stand-ins.")
     known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -67,7 +67,7 @@ def bill(lessons: list[str]) -> str:
     """What recording these lessons will cost, by the meter lines of the recordings that there are."""
     lines, total = [], 0.0
     for lesson in lessons:
-        cells = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
+        cells = read_book(NOTEBOOKS / f"{lesson}.ipynb").cells
         texts = [out.get("text", "") for cell in cells for out in cell.get("outputs", [])]
         said = [found for text in texts if (found := METER.search(text))]
         total += float((said[-1]["usd"] or "0").replace(",", "")) if said else 0.0
@@ -94,13 +94,14 @@ def record(lesson: str, key: str, stand_ins: bool) -> None:
     Cells tagged "replay-only" are left out: they ask for what is not recorded. Those tagged "past" ask
     for what the API no longer has: only stand-ins answer them, and these stay when the API is recorded.
     """
-    book = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
+    book = read_book(NOTEBOOKS / f"{lesson}.ipynb")
     left_out = {"replay-only"} if stand_ins else {"replay-only", "past"}
     book.cells = [c for c in book.cells if not left_out & set(c.metadata.get("tags", []))]
     path = RECORDINGS / f"{lesson}.json"
     old = list(Recordings.load(path)) if path.exists() and not stand_ins else []
     if stand_ins:
-        book.cells.insert(0, nbformat.v4.new_code_cell(SETUP.format(lesson=lesson)))
+        cell = nbformat.v4.new_code_cell(SETUP.format(lesson=lesson))  # type: ignore[no-untyped-call]
+        book.cells.insert(0, cell)
     with tempfile.TemporaryDirectory(dir=RECORDINGS) as folder:
         recorded = Path(folder) / f"{lesson}.json"
         recorded.write_text('{"recordings": []}')  # for a lesson that asks for nothing
@@ -115,7 +116,7 @@ def record(lesson: str, key: str, stand_ins: bool) -> None:
 def store_outputs(lesson: str) -> None:
     """Run a notebook on its recordings and keep the outputs, in the order 1..n."""
     path = NOTEBOOKS / f"{lesson}.ipynb"
-    book = nbformat.read(path, as_version=4)
+    book = read_book(path)
     run(
         book,
         MISTRAL_MODE="replay",
@@ -125,7 +126,11 @@ def store_outputs(lesson: str) -> None:
     )
     book.metadata.clear()
     book.metadata.update(METADATA)
-    nbformat.write(book, path)
+    nbformat.write(book, path)  # type: ignore[no-untyped-call]
+
+
+def read_book(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
 def run(book: nbformat.NotebookNode, **environment: str) -> None:

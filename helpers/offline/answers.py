@@ -1,21 +1,55 @@
-"""Which written answer belongs to a request: found by its messages, drawn by its temperature, cut."""
+"""Which written answer belongs to a request: found by its messages, drawn by its temperature, cut.
+
+A lesson's answers stand in `data/stand_ins/<lesson>.toml`. An entry `[[chat]]` has:
+
+- `ask`: the last user message; `after`: those before it, if any
+- `system`: the system prompt, or `sources`: parts that a system prompt must hold; none where neither stands
+- `prefix`: the beginning of the answer that the request gives; `effort`: its reasoning_effort
+- `formats`: the kinds of response_format that the answer fits, by default "text"
+- the answer: `answer` (with `thinking`), `candidates` with weights, or a `tool_call`
+
+`[[prompt]]` is short for many: a `system` prompt and, under `answers`, an answer to each message.
+`[[labels]]` gives a classifier's part: see `labels.py`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import functools
 import math
 import random
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from . import labels, tokens
+from ..reply import Json
+from . import labels, models, tokens
+from .schema import ChatRequest
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
-@dataclass
+class NotWritten(LookupError):
+    """No answer is written for a request."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """The written answers of a lesson. past: whether it asks for what the API no longer has."""
+
+    written: datetime.date
+    entries: list[Json]
+    past: bool = False
+
+
+@dataclasses.dataclass
 class Answer:
     """One choice of an answer, before it is put on the wire."""
 
     text: str = ""
     thinking: str = ""
-    calls: list[dict] = field(default_factory=list)
+    calls: list[Json] = dataclasses.field(default_factory=list)
     finish: str = "stop"
 
     @property
@@ -23,38 +57,117 @@ class Answer:
         return tokens.count_completion(self.text, self.thinking, self.calls, self.finish)
 
 
-def find(entries: list[dict], body: dict) -> dict:
-    """The entry for the last user message of a request, with its `turn`, `system` and `prefix`.
+def lessons() -> list[str]:
+    """The lessons that have a script."""
+    return sorted(path.stem for path in models.STAND_INS.glob("[0-9]*.toml"))
 
-    An entry without one of these three takes any. One with `classifier`, a part of a system prompt, is
-    answered by `labels.py`. Raises LookupError: a question without an answer is
-    a fault of the lesson, and must not pass for something that a model said.
-    """
-    asked = [m["content"] for m in body["messages"] if m["role"] == "user"]
-    system = next((m["content"] for m in body["messages"] if m["role"] == "system"), None)
-    prefix = body["messages"][-1]["content"] if body["messages"][-1].get("prefix") else ""
+
+@functools.cache
+def script(lesson: str) -> Script:
+    """A lesson's script. Raises FileNotFoundError where it has none."""
+    found = tomllib.loads((models.STAND_INS / f"{lesson}.toml").read_text("utf-8"))
+    return Script(found["written"], list(_entries(found)), found.get("past", False))
+
+
+def _entries(found: Json) -> Iterator[Json]:
+    yield from found.get("chat", [])
+    for prompt in found.get("prompt", []):
+        shared = {name: value for name, value in prompt.items() if name != "answers"}
+        for ask, answer in prompt["answers"].items():
+            yield {**shared, "ask": ask, "answer": answer}
+    yield from found.get("labels", [])
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What of a request decides who answers it."""
+
+    asked: tuple[str, ...]
+    system: str | None
+    prefix: str
+    effort: str
+    format: str
+    tools: tuple[str, ...]
+
+    @classmethod
+    def of(cls, body: Json) -> Question:
+        """Of a request that the API would take. Raises `NotWritten` for a kind that is never written."""
+        *_, last = messages = body["messages"]
+        known = {"system", "user", *(["assistant"] if last.get("prefix") else [])}
+        if last["role"] not in known or any(message.get("tool_calls") for message in messages):
+            raise NotWritten("Nothing is written for the results of tools.")
+        systems = [_text(message) for message in messages if message["role"] == "system"]
+        return cls(
+            asked=tuple(_text(message) for message in messages if message["role"] == "user"),
+            system="\n".join(systems) if systems else None,
+            prefix=_text(last) if last.get("prefix") else "",
+            effort=body.get("reasoning_effort") or "none",
+            format=(body.get("response_format") or {}).get("type", "text"),
+            tools=tuple(
+                (tool.get("function") or {}).get("name", "")
+                for tool in body.get("tools") or []
+                if body.get("tool_choice") != "none"
+            ),
+        )
+
+    def fits(self, entry: Json) -> bool:
+        """Whether an entry answers this."""
+        return self.asks_as(entry) and self.is_steered_as(entry)
+
+    def asks_as(self, entry: Json) -> bool:
+        """Whether the user asks as in an entry. Case, spaces and the final mark don't matter."""
+        wanted = [*entry.get("after", []), entry.get("ask", "")]
+        return [_plain(text) for text in self.asked] == [_plain(text) for text in wanted]
+
+    def is_steered_as(self, entry: Json) -> bool:
+        """Whether all but the messages of the user is as in an entry."""
+        return not self._changes(entry)
+
+    def changes(self, entries: Iterable[Json]) -> str:
+        """In words, what an answer to the same question needs; "" where one answers it as it is."""
+        return min((self._changes(entry) for entry in entries), key=len, default="")
+
+    def _changes(self, entry: Json) -> str:
+        """In words, how a request must be steered for an entry, as far as it isn't."""
+        needed = []
+        if "sources" in entry:
+            missing = [part for part in entry["sources"] if part not in (self.system or "")]
+            needed += [f"a system prompt that contains {', '.join(missing)}"] if missing else []
+        elif self.system != entry.get("system"):
+            system = entry.get("system")
+            needed.append("no system prompt" if system is None else f"the system prompt “{system}”")
+        if self.prefix != (prefix := entry.get("prefix", "")):
+            needed.append(f"the prefix “{prefix}”" if prefix else "no prefix")
+        if self.effort != (effort := entry.get("effort", "none")):
+            needed.append(f"reasoning_effort {effort}")
+        if self.format not in (formats := entry.get("formats", ["text"])):
+            needed.append(f"response_format {' or '.join(formats)}")
+        call = entry.get("tool_call")
+        if self.tools != ((call["name"],) if call else ()):
+            needed.append(f"the tool {call['name']} alone" if call else "no tools")
+        return " and ".join(needed)
+
+
+def find(entries: Iterable[Json], body: Json) -> Json:
+    """The entry that answers a request. Raises `NotWritten`."""
+    question = Question.of(body)
     for entry in entries:
-        if "classifier" in entry and entry["classifier"] in (system or ""):
-            return {"answer": labels.label(asked[-1], body["model"], "unsure" in system)}
-        if (
-            entry.get("ask") == asked[-1]
-            and entry.get("turn", len(asked)) == len(asked)
-            and entry.get("system", system) == system
-            and entry.get("prefix", "") == prefix
-            and entry.get("effort", "none") == body.get("reasoning_effort", "none")
-        ):
+        if "classifier" in entry:
+            if label := labels.label_of(entry["classifier"], question, body["model"]):
+                return {**entry, "answer": label}
+        elif question.fits(entry):
             return entry
-    raise LookupError(
-        f"No answer is written for turn {len(asked)}, {asked[-1]!r} (system: {system!r})."
-    )
+    asked = question.asked[-1] if question.asked else ""
+    raise NotWritten(f"No answer is written for {asked!r} (system: {question.system!r}).")
 
 
-def choose(entry: dict, body: dict, default_temperature: float, rng: random.Random) -> Answer:
+def choose(
+    entry: Json, request: ChatRequest, default_temperature: float, rng: random.Random
+) -> Answer:
     """The answer of an entry: its one `answer`, a tool call, or one drawn from its `candidates`."""
     if call := entry.get("tool_call"):
-        letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
         wire = {
-            "id": "".join(rng.choices(letters, k=9)),
+            "id": "".join(rng.choices(LETTERS, k=9)),
             "type": "function",
             "function": {"name": call["name"], "arguments": call["arguments"]},
             "index": 0,
@@ -62,24 +175,27 @@ def choose(entry: dict, body: dict, default_temperature: float, rng: random.Rand
         return Answer(calls=[wire], finish="tool_calls")
     text = entry.get("answer", "").strip()
     if candidates := entry.get("candidates"):
-        temperature = body.get("temperature", default_temperature)
-        chances = nucleus(
-            soften([c["weight"] for c in candidates], temperature), body.get("top_p", 1.0)
-        )
-        text = rng.choices([c["text"] for c in candidates], chances)[0]
-    for stop in [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop", []):
-        text = text.partition(stop)[0]
-    text, finish = tokens.cut(text, body.get("max_tokens"))
+        temperature = request.temperature
+        heat = default_temperature if temperature is None else temperature
+        weights = soften([candidate["weight"] for candidate in candidates], heat)
+        kept = nucleus(weights, 1.0 if request.top_p is None else request.top_p)
+        text = rng.choices([candidate["text"] for candidate in candidates], kept)[0]
+    for stop in [request.stop] if isinstance(request.stop, str) else request.stop or []:
+        text = text.partition(stop)[0] if stop else text
+    text, finish = tokens.cut(text, request.max_tokens)
     return Answer(text, entry.get("thinking", "").strip(), finish=finish)
 
 
 def soften(weights: list[float], temperature: float) -> list[float]:
     """Softmax of the logarithms of the weights at a temperature; at 0 the heaviest takes all."""
-    if temperature == 0:
-        best = weights.index(max(weights))
-        return [float(i == best) for i in range(len(weights))]
-    powers = [math.exp(math.log(w / max(weights)) / temperature) for w in weights]
-    return [p / sum(powers) for p in powers]
+    best = max(weights)
+    powers = [math.log(weight / best) for weight in weights]
+    # Below this, the second would not be drawn once in a lifetime, and the division overflows.
+    if temperature < 1e-3:
+        first = weights.index(best)
+        return [float(index == first) for index in range(len(weights))]
+    powers = [math.exp(power / temperature) for power in powers]
+    return [power / sum(powers) for power in powers]
 
 
 def nucleus(chances: list[float], top_p: float) -> list[float]:
@@ -91,3 +207,17 @@ def nucleus(chances: list[float], top_p: float) -> list[float]:
         if total >= top_p:
             break
     return kept
+
+
+def _text(message: Json) -> str:
+    """The text of a message, whose content is a string or a list of parts."""
+    content: Any = message.get("content")
+    if isinstance(content, list):
+        if any(part.get("type", "text") != "text" for part in content):
+            raise NotWritten("Nothing is written for pictures, sounds and documents.")
+        return "".join(part["text"] for part in content)
+    return str(content or "")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).rstrip(" ?!.").casefold()

@@ -10,32 +10,55 @@ from __future__ import annotations
 import csv
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from . import models
+
+if TYPE_CHECKING:
+    from .answers import Question
 
 DATA = Path(__file__).parent.parent.parent / "data"
-TRAINED_ON = {"ministral-3b-latest": 40, "mistral-small-latest": 130, "mistral-large-latest": 340}
-SURE = 0.06  # by how much the best label must be likelier than the second to be said
+TRAINED_ON = {"ministral-3b-2512": 40, "mistral-small-2603": 130, "mistral-large-2512": 340}
+# By how much the best label must be likelier than the second to be said.
+SURE = 0.06
 
 
-def label(text: str, model: str, unsure: bool) -> str:
-    """The label for a message; "unsure" where that is allowed and two are nearly as likely."""
-    if model not in TRAINED_ON:
-        raise LookupError(f"No stand-in labels for {model}: there are {', '.join(TRAINED_ON)}.")
-    classifier = _classifier(TRAINED_ON[model])
-    chances = sorted(zip(classifier.predict_proba([text])[0], classifier.classes_, strict=True))
-    (second, _), (best, name) = chances[-2:]
-    return "unsure" if unsure and best - second < SURE else str(name)
+def label_of(classifier: str, question: Question, model: str) -> str | None:
+    """The label for a message; None where the request doesn't ask for one as lesson 08 does.
+
+    classifier: the beginning of the system prompt, which must also name all labels. "unsure" is a
+    label where the prompt allows it and two are nearly as likely.
+    """
+    system = question.system or ""
+    served = models.serving(model)
+    asks = system.startswith(classifier) and all(name in system for name in label_names())
+    plain = question.is_steered_as({"system": question.system}) and len(question.asked) == 1
+    if not (asks and plain) or served is None or served["name"] not in TRAINED_ON:
+        return None
+    fitted = _classifier(TRAINED_ON[served["name"]])
+    chances = zip(fitted.predict_proba([question.asked[0]])[0], fitted.classes_, strict=True)
+    (second, _), (best, name) = sorted(chances)[-2:]
+    return "unsure" if "unsure" in system and best - second < SURE else str(name)
 
 
 @functools.cache
-def _classifier(size: int):
+def label_names() -> frozenset[str]:
     with (DATA / "support_labels.csv").open(encoding="utf-8", newline="") as lines:
-        names = {row["label"] for row in csv.DictReader(lines)}
+        return frozenset(row["label"] for row in csv.DictReader(lines))
+
+
+@functools.cache
+def _classifier(size: int) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
+
     with (DATA / "support_conversations.csv").open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["topic"] in names and row["customer"]]
+        rows = [
+            row
+            for row in csv.DictReader(lines)
+            if row["topic"] in label_names() and row["customer"]
+        ]
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     model = make_pipeline(words, LogisticRegression(C=10, class_weight="balanced"))
     return model.fit(

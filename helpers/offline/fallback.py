@@ -1,0 +1,162 @@
+"""`Offline` answers what is not recorded: as the API would refuse it, from written answers, or with vectors.
+
+It says once per cell who answered, and for what it has no answer, what can be asked instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..reply import Json
+from . import answers, bodies, models, vectors
+from .answers import NotWritten, Question
+from .api import PAST, Answered, Api, respond
+
+WIDTH, SHORT = 130, 48
+FREE = "temperature, top_p, random_seed, n, stop, max_tokens, stream and chat model"
+# The API takes them; a written answer is the same with and without.
+WITHOUT_EFFECT = (
+    *("presence_penalty", "frequency_penalty", "repetition_penalty", "min_tokens", "top_k"),
+    *("prediction", "guardrails", "safe_prompt", "prompt_cache_key", "service_tier", "metadata"),
+)
+_lock = threading.Lock()
+_told: dict[str, Any] = {}
+
+
+class Offline:
+    """A `replay.player.Fallback`: the API on this machine, for one lesson.
+
+    lesson: whose written answers come first; those of the others follow. tell: is called with a kind
+    and the line that says who answered.
+    """
+
+    def __init__(self, lesson: str, tell: Callable[[str, str], None] | None = None) -> None:
+        self.lesson, self.tell = lesson, tell or tell_once
+
+    @functools.cached_property
+    def api(self) -> Api:
+        known = answers.lessons()
+        own = [self.lesson] if self.lesson in known else []
+        return Api([*own, *(name for name in known if name not in own)], own_texts=True)
+
+    def answer(self, request: Json) -> Json | None:
+        """The response to a request, or None where nobody here knows one."""
+        try:
+            response, answered = respond(self.api, request, bodies.Call.now())
+        except LookupError:
+            return None
+        if answered is None:
+            self.tell("refused", "Not recorded: refused here, as the API refuses it.")
+        else:
+            self.tell(answered.by, source_line(answered, request))
+        return response
+
+    def menu(self, request: Json) -> list[str]:
+        """At most three lines for the error of a miss: what can be asked here."""
+        path = request["path"].partition("?")[0]
+        if path == "/v1/embeddings":
+            return _embeddings_menu()
+        if path == "/v1/chat/completions":
+            return self._chat_menu(request["body"])
+        return []
+
+    def _chat_menu(self, body: Json) -> list[str]:
+        known = self.lesson in answers.lessons()
+        entries = answers.script(self.lesson).entries if known else self.api.entries
+        try:
+            question = Question.of(body)
+        except NotWritten as error:
+            return [str(error), *_asks(entries)]
+        same = [entry for entry in entries if question.asks_as(entry)]
+        if same and (changes := question.changes(same)):
+            return [f"For this question, an answer is written with {changes}.", _free()]
+        steered = [entry for entry in entries if "ask" in entry and question.is_steered_as(entry)]
+        lines = _asks(steered or entries)
+        systems = dict.fromkeys(entry["system"] for entry in entries if "system" in entry)
+        if systems and question.system not in (None, *systems):
+            lines.append(_fit("System prompts with written answers:", systems))
+        for entry in entries:
+            if "classifier" in entry:
+                lines.append(
+                    f"Any message, after a system prompt that begins “{entry['classifier']}”."
+                )
+        return [*lines[:2], _free()]
+
+
+def source_line(answered: Answered, request: Json) -> str:
+    """Who answered a request that is not recorded."""
+    match answered.by:
+        case "models":
+            return "Not recorded: the models as this course knows them."
+        case "vectors":
+            return "Not recorded: the stored vectors of these texts (all-MiniLM-L6-v2's)."
+        case "computed":
+            return (
+                "Not recorded: vectors computed here by all-MiniLM-L6-v2 in place of mistral-embed."
+            )
+        case "past":
+            return f"Not recorded: answered {PAST}."
+    body, entry = request["body"], answered.entry or {}
+    if "candidates" in entry:
+        heat = body.get("temperature")
+        heat = (models.serving(body["model"]) or {}).get("temperature", 0) if heat is None else heat
+        line = f"Not recorded: drawn from the course's written answers, here at temperature {heat}"
+        line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
+    elif "classifier" in entry:
+        line = "Not recorded: labelled by a count of words that stands in for the model"
+    else:
+        line = "Not recorded: the course's written answer, not a model's"
+        line += ", and the same at any temperature" if body.get("temperature") is not None else ""
+    idle = [name for name in WITHOUT_EFFECT if body.get(name) is not None]
+    return line + (f"; {', '.join(idle)} without effect." if idle else ".")
+
+
+def tell_once(kind: str, line: str) -> None:
+    """Print a line once per kind in a notebook's cell; outside of notebooks, once per process."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cell = shell.execution_count if shell else "process"
+    with _lock:
+        if _told.get(kind) == cell:
+            return
+        _told[kind] = cell
+    print(line)
+
+
+def _embeddings_menu() -> list[str]:
+    lines = [
+        f"{len(vectors.names()):,} texts have a stored vector, all that the lessons embed: in any order and "
+        "number, from mistral-embed, as floats."
+    ]
+    if not vectors.can_compute():
+        lines.append(
+            'For texts of your own, run "make own-texts" once (about 100 MB): the small model that made '
+            "these vectors then computes yours, here."
+        )
+    return lines
+
+
+def _asks(entries: Iterable[Json]) -> list[str]:
+    asks = dict.fromkeys(entry["ask"] for entry in entries if "ask" in entry)
+    return [_fit("Questions with a written answer here:", asks)] if asks else []
+
+
+def _free() -> str:
+    return f"Free to choose: {FREE}."
+
+
+def _fit(title: str, texts: Iterable[str]) -> str:
+    """As many texts, shortened, as fit into a line."""
+    quoted = [f"“{textwrap.shorten(text, SHORT, placeholder='…')}”" for text in texts]
+    line, shown = title, 0
+    for text in quoted:
+        if shown and len(line) + len(text) > WIDTH:
+            break
+        line += f"{',' * bool(shown)} {text}"
+        shown += 1
+    rest = len(quoted) - shown
+    return f"{line}, and {rest} more." if rest else f"{line}."
