@@ -11,7 +11,7 @@ import httpx
 from .costs.meter import begin_count, count_call
 from .costs.prices import reminder
 from .keys import PLACEHOLDER, VARIABLE, find_key, read_env
-from .replay.player import Player
+from .replay.player import Fallback, Player
 from .replay.recorder import Live, Recorder
 from .replay.recordings import Recordings, short
 from .replay.seam import install
@@ -27,9 +27,10 @@ def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> 
     """Decide where the answers of this notebook come from, and say so in one line.
 
     lesson: the notebook's name without its ending, such as "02_first_call".
-    mode: "replay" answers every request to a Mistral host from `data/recordings/<lesson>.json`,
-    without a socket and without a key; "live" calls the API with your key; "record" does the
-    same and writes what came back to that file; it reads streams to their end, also those that you
+    mode: "replay" answers every request to a Mistral host without a socket and without a key: from
+    `data/recordings/<lesson>.json`, or where nothing is recorded by the offline API, which says so
+    (MISTRAL_STRICT=1 forbids that); "live" calls the API with your key; "record" does the same
+    and writes what came back to that file; it reads streams to their end, also those that you
     leave early. By default the variable MISTRAL_MODE decides, else it is "replay".
     base_url: a server of your own that speaks this API (vLLM, llama.cpp, Ollama), such as
     "http://127.0.0.1:8080/v1"; by default the variable MISTRAL_BASE_URL. Live, all requests go there
@@ -107,8 +108,18 @@ def _replay(path: Path) -> None:
     # Shut the network before loading, which may fail.
     install(Player(Recordings(path)))
     recordings = Recordings.load(path)
-    install(Player(recordings, pace=_pace(), on_answer=count_call))
+    install(Player(recordings, _pace(), _fallback(path.stem), count_call))
     print(f"Replay, offline. Recorded answers: {recordings.origins()}.")
+
+
+def _fallback(lesson: str) -> Fallback | None:
+    """Who answers what is not recorded: nobody where MISTRAL_STRICT is set, as in the tests."""
+    if os.environ.get("MISTRAL_STRICT", "0") not in ("", "0"):
+        return None
+    # Imported here, since pydantic's models take their time.
+    from .offline.fallback import Offline
+
+    return Offline(lesson)
 
 
 @functools.cache
