@@ -35,7 +35,10 @@ def api_key() -> str:
 
 def _problem(key: str) -> str | None:
     if not key:
-        return f"Set the environment variable {VARIABLE} to your key: see lesson 01."
+        return (
+            f"Set the environment variable {VARIABLE} to your key: see lesson 01. "
+            "Without one, start the lesson in replay mode."
+        )
     if not (key.isascii() and key.isprintable()) or " " in key:
         return f"{VARIABLE} holds characters that no key has: copy it once more."
     return None
