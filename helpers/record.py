@@ -130,7 +130,8 @@ def store_outputs(lesson: str) -> None:
 
 
 def read_book(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    book: nbformat.NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return book
 
 
 def run(book: nbformat.NotebookNode, **environment: str) -> None:
