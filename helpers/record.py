@@ -120,7 +120,8 @@ def store_outputs(lesson: str) -> None:
     run(
         book,
         MISTRAL_MODE="replay",
-        MISTRAL_PACE="0",
+        # As recorded, for cells that show how long an answer took.
+        MISTRAL_PACE="1",
         MISTRAL_RECORDINGS=str(RECORDINGS),
         **{VARIABLE: ""},
     )

@@ -155,6 +155,10 @@ def chat_events(call: Call, model: str, choices: Sequence[Answer], usage: Json) 
     return [*events, {"at": round(at, 3), "data": "[DONE]"}]
 
 
+# Of 257 recorded streams that ended in text, 153 had none in their last chunk.
+ENDS_EMPTY = 153 / 257
+
+
 def _deltas(choice: Answer, rng: random.Random) -> Iterator[Json]:
     """What each chunk of one choice adds. Between thinking and answer, a chunk holds both."""
     yield {"role": "assistant", "content": ""}
@@ -174,6 +178,8 @@ def _deltas(choice: Answer, rng: random.Random) -> Iterator[Json]:
         texts = texts[1:]
     elif not texts:
         texts = [""]
+    elif rng.random() < ENDS_EMPTY:
+        texts = [*texts, ""]
     for piece in texts:
         yield {"content": piece}
 

@@ -48,10 +48,13 @@ class Recording:
         self.item = item
         self.response: Json = item["response"]
 
+        # Seconds after which a whole answer comes.
+        self.takes = 0.0
+
     @functools.cached_property
     def pieces(self) -> list[tuple[float, bytes]]:
         """The response's bytes, each piece with its second."""
-        return list(to_pieces(self.response))
+        return [(at or self.takes, piece) for at, piece in to_pieces(self.response)]
 
     @functools.cached_property
     def fields(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class Recordings:
         self._answers: dict[str, list[Recording]] = {}
         for item in items or []:
             self._answers.setdefault(key_of(item["request"]), []).append(Recording(item))
+        self._let_whole_answers_take_their_time()
         self._turn: collections.Counter[str] = collections.Counter()
         # Requests that were recorded anew since the file was read.
         self._fresh: set[str] = set()
@@ -124,6 +128,18 @@ class Recordings:
             turn = self._turn[key]
             self._turn[key] += 1
         return same[turn % len(same)]
+
+    def _let_whole_answers_take_their_time(self) -> None:
+        """A whole answer comes when its stream ended, where the same request was also streamed.
+
+        Others come at once: no recording keeps how long they took, and nobody learns from waiting.
+        """
+        for same in list(self._answers.values()):
+            events, request = same[0].response.get("events"), same[0].item["request"]
+            if events and isinstance(request["body"], dict):
+                unstreamed = {**request["body"], "stream": False}
+                for whole in self._answers.get(key_of({**request, "body": unstreamed}), []):
+                    whole.takes = events[-1]["at"]
 
     def begin(self) -> None:
         """From now on, the first new answer to a request replaces its old ones.
