@@ -1,0 +1,78 @@
+"""Runs a lesson's cells in this process, edited as a learner edits them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+
+
+class Lesson:
+    """A lesson and the variables that its cells have made so far."""
+
+    def __init__(self, name: str) -> None:
+        book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        self.cells = {cell.id: cell for cell in book.cells if cell.cell_type == "code"}
+        self.shell = InteractiveShell.instance()
+        self.shell.reset(new_session=True)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return self.shell.user_ns
+
+    def run(self, *names: str, **edits: str | tuple[str, str]) -> str:
+        """Run these cells and return what they show; `last_error` is what they raised, if anything.
+
+        edits: by a cell's id, with _ for -: its new source, or a pair (text before, text after).
+        """
+        shown = []
+        self.last_error: BaseException | None = None
+        for name in names:
+            source = self.cells[name].source
+            edit = edits.get(name.replace("-", "_"))
+            if isinstance(edit, tuple):
+                assert edit[0] in source, f"{name} has no {edit[0]!r}"
+                source = source.replace(*edit)
+            elif edit is not None:
+                source = edit
+            with capture_output() as captured:
+                done = self.shell.run_cell(source, store_history=True)
+            shown.append(captured.stdout)
+            shown += [str(output) for output in captured.outputs]
+            if error := done.error_before_exec or done.error_in_exec:
+                self.last_error = error
+                shown.append(f"{type(error).__name__}: {error}")
+                break
+        return "\n".join(shown)
+
+    def run_to(self, name: str, **edits: str | tuple[str, str]) -> str:
+        """Run all cells up to this one, that one included."""
+        order = list(self.cells)
+        return self.run(*order[: order.index(name) + 1], **edits)
+
+
+@contextlib.contextmanager
+def in_notebooks(strict: bool = False) -> Iterator[None]:
+    """Work in the notebooks' folder, with the offline API for what is not recorded unless `strict`."""
+    here, before = Path.cwd(), os.environ.get("MISTRAL_STRICT")
+    os.chdir(NOTEBOOKS)
+    os.environ["MISTRAL_STRICT"] = "1" if strict else "0"
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        os.chdir(here)
+        os.environ["MISTRAL_STRICT"] = before or "1"
+
+
+Run = Callable[[str], Lesson]
