@@ -20,7 +20,7 @@ def test_an_own_cut_is_told_apart_from_a_complete_stream(lesson):
     raw, serving = streaming.names["raw"], streaming.names["serving"]
     whole = "".join(helpers.stream("?", client=serving(raw)))
     problems = []
-    for end in range(1, len(raw)):
+    for end in [*range(1, len(raw), 17), len(raw) - 1]:
         try:
             text = "".join(helpers.stream("?", client=serving(raw[:end])))
             if text != whole:
