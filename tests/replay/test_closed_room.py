@@ -7,6 +7,7 @@ import socket
 import threading
 import urllib.request
 
+import aiohttp
 import httpcore
 import httpx
 import httpx2
@@ -21,6 +22,14 @@ URL = "https://api.mistral.ai/v1/models"
 
 def by_asyncio():
     asyncio.run(asyncio.wait_for(asyncio.open_connection("api.mistral.ai", 443), 60))
+
+
+def by_aiohttp():
+    async def ask():
+        async with aiohttp.ClientSession() as session:
+            await session.get(URL)
+
+    asyncio.run(ask())
 
 
 def by_http_client():
@@ -43,6 +52,7 @@ CLIENTS = {
     "socket": lambda: socket.create_connection(("api.mistral.ai", 443)),
     "socket, by name": lambda: socket.gethostbyname("api.mistral.ai"),
     "asyncio": by_asyncio,
+    "aiohttp": by_aiohttp,
     "httpcore": lambda: httpcore.request("GET", URL),
     "httpx, own transport": lambda: httpx.Client(transport=OwnTransport()).get(URL),
     "capital letters": lambda: requests.get(URL.replace("mistral", "MISTRAL"), timeout=60),
