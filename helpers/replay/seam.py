@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import inspect
 import os
+import ssl
 import sys
 import time
 from typing import Any, Protocol
@@ -108,14 +110,28 @@ def _concerns(source: Source, request: Any) -> bool:
 
 @functools.cache
 def _hook() -> None:
-    """Once: an audit hook sees every look-up of this process, and can't be removed."""
+    """Once: an audit hook sees every look-up of this process, and can't be removed.
+
+    Clients that look names up by themselves, as aiohttp does with aiodns, still name the host for TLS.
+    """
     sys.addaudithook(_keep_closed)
+    for name in ("wrap_socket", "wrap_bio"):
+        setattr(ssl.SSLContext, name, _checked(getattr(ssl.SSLContext, name)))
+
+
+def _checked(wrap: Any) -> Any:
+    signature = inspect.signature(wrap)
+
+    @functools.wraps(wrap)
+    def checked(*args: Any, **options: Any) -> Any:
+        _stop(signature.bind(*args, **options).arguments.get("server_hostname"))
+        return wrap(*args, **options)
+
+    return checked
 
 
 def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
     """Stop what looks up a Mistral host past httpx, as long as replay is on."""
-    if _source is None or not _source.closed:
-        return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         host = args[0]
     elif event == "http.client.send":
@@ -123,6 +139,11 @@ def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
         host = getattr(args[0], "_tunnel_host", None) or args[0].host
     else:
         return
+    _stop(host)
+
+
+def _stop(host: Any) -> None:
+    """Raise `ReplayIsOffline` for a Mistral host, as long as replay is on."""
     host = host.decode("ascii", "replace") if isinstance(host, bytes) else host
-    if isinstance(host, str) and is_mistral(host):
+    if _source and _source.closed and isinstance(host, str) and is_mistral(host):
         raise ReplayIsOffline(host)

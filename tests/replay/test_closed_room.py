@@ -68,6 +68,35 @@ def test_clients_past_httpx_are_stopped_with_one_sentence(recorded):
             pytest.fail(name)
 
 
+def test_a_client_that_resolves_names_itself_is_stopped(recorded):
+    """As aiohttp does with aiodns: the system is never asked for an address."""
+
+    class Resolver(aiohttp.abc.AbstractResolver):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            return [
+                {
+                    "hostname": host,
+                    "host": "127.0.0.1",
+                    "port": listener.getsockname()[1],
+                    "family": family,
+                    "proto": 0,
+                    "flags": 0,
+                }
+            ]
+
+        async def close(self):
+            pass
+
+    async def ask():
+        connector = aiohttp.TCPConnector(resolver=Resolver())
+        async with aiohttp.ClientSession(connector=connector) as session:
+            await session.get(URL)
+
+    recorded()
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ReplayIsOffline):
+        asyncio.run(ask())
+
+
 def test_a_bound_method_from_before_start_is_stopped(recorded, monkeypatch):
     transport = httpx.HTTPTransport()
     handle = type(transport).handle_request
