@@ -35,10 +35,9 @@ def vectors(texts: Sequence[str]) -> list[list[float]]:
 
     Raises LookupError for a text that is not stored where the model isn't installed.
     """
-    narrow = (_stored(text) if is_stored(text) else _computed(text) for text in texts)
-    # One at a time: a product of matrices adds up in another order, and may round otherwise.
-    wide = (turn() @ vector.astype(float) for vector in narrow)
-    return [vector.astype(np.float16).astype(float).tolist() for vector in wide]
+    narrow = np.array([_stored(text) if is_stored(text) else _computed(text) for text in texts])
+    wide: list[list[float]] = (narrow.astype(float) @ turn().T).astype(np.float16).tolist()
+    return wide
 
 
 def is_stored(text: str) -> bool:
