@@ -12,6 +12,7 @@ from nbclient.exceptions import CellExecutionError
 
 from helpers import record
 from helpers.offline import recording
+from helpers.offline.api import PAST
 
 ROOT = Path(__file__).parent.parent
 
@@ -153,7 +154,7 @@ def test_what_the_api_no_longer_has_stays_when_the_api_is_recorded(lesson):
             "response": {"status": 200, "headers": {}, "body": {"was": "here"}},
             "note": note,
         }
-        for path, note in (("/v1/files", api.PAST), ("/v1/models", "something else"))
+        for path, note in (("/v1/files", PAST), ("/v1/models", "something else"))
     )
     (folder / "02_first_call.json").write_text(json.dumps({"recordings": [past, other]}))
     record.renew("02_first_call", recording.KEY, stand_ins=False)

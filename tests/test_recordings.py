@@ -159,7 +159,7 @@ def test_the_map_to_1024_dimensions_keeps_every_angle():
     assert turn.shape == (1024, 384)
     assert np.array_equal(turn.T @ turn, np.eye(384))
     (text,) = {"Simmer the soup on low heat for an hour."}
-    (vector,) = vectors.vectors([text])
+    (vector,) = vectors.vectors([text]).astype(float)
     assert np.abs(turn @ (turn.T @ vector) - vector).max() < 1e-4
 
 

@@ -70,7 +70,7 @@ def _classifier(size: int) -> Any:
         ]
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     model = make_pipeline(words, LogisticRegression(C=10, class_weight="balanced"))
-    # On a busy machine, threads that wait for one another take a hundred times as long.
+    # As in `vectors.py`.
     with threadpool_limits(1):
         return model.fit(
             [row["customer"] for row in rows[:size]], [row["topic"] for row in rows[:size]]

@@ -121,13 +121,14 @@ def edits_of(request):
 
 
 def requests_of(recordings):
-    """Each recorded request once; of those with the same system prompt, which label tickets, five."""
-    found, prompts = {}, collections.Counter()
+    """Each recorded request once; of those that are alike, tickets to label or texts to embed, five."""
+    found, alike = {}, collections.Counter()
     for item in recordings:
         body = item["request"]["body"] or {}
         first = body.get("messages", [{}])[0]
-        prompts[first.get("content")] += first.get("role") == "system"
-        if "form" not in body and prompts[first.get("content")] <= 5:
+        kind = first.get("content") if first.get("role") == "system" else "input" in body
+        alike[kind] += 1
+        if "form" not in body and (not kind or alike[kind] <= 5):
             request = {name: item["request"][name] for name in ("method", "path", "body")}
             found[json.dumps(request, sort_keys=True)] = request
     return list(found.values())
