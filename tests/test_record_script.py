@@ -11,7 +11,8 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 
 from helpers import record
-from helpers.offline import api
+from helpers.offline import recording
+from helpers.offline.api import PAST
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,12 +51,12 @@ def test_outputs_are_those_of_a_replay(lesson, monkeypatch):
     setup = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
     monkeypatch.setattr(record, "SETUP", setup + record.SETUP)
     folder = lesson(START, ASK)
-    record.renew("02_first_call", api.KEY, stand_ins=True)
+    record.renew("02_first_call", recording.KEY, stand_ins=True)
     (first, line), (second, text) = outputs(folder)
     assert (first, second) == (1, 2)
     assert line.startswith("Replay, offline. Recorded answers: 1 stand-in written for this course")
     assert text == "There is no single b\n"
-    assert api.KEY not in (folder / "02_first_call.json").read_text("utf-8")
+    assert recording.KEY not in (folder / "02_first_call.json").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_lesson_that_fails_keeps_its_recordings_and_outputs(lesson, monkeypatc
     folder = lesson(START, ASK, broken)
     before = outputs(folder)
     with pytest.raises(CellExecutionError):
-        record.renew("02_first_call", api.KEY, stand_ins=True)
+        record.renew("02_first_call", recording.KEY, stand_ins=True)
     assert json.loads((folder / "02_first_call.json").read_text("utf-8")) == {"recordings": []}
     assert outputs(folder) == before
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -153,10 +154,10 @@ def test_what_the_api_no_longer_has_stays_when_the_api_is_recorded(lesson):
             "response": {"status": 200, "headers": {}, "body": {"was": "here"}},
             "note": note,
         }
-        for path, note in (("/v1/files", api.PAST), ("/v1/models", "something else"))
+        for path, note in (("/v1/files", PAST), ("/v1/models", "something else"))
     )
     (folder / "02_first_call.json").write_text(json.dumps({"recordings": [past, other]}))
-    record.renew("02_first_call", api.KEY, stand_ins=False)
+    record.renew("02_first_call", recording.KEY, stand_ins=False)
     kept = json.loads((folder / "02_first_call.json").read_text("utf-8"))["recordings"]
     assert [item["request"]["path"] for item in kept] == ["/v1/files"]
     assert nbformat.read(folder / "02_first_call.ipynb", 4).cells[1].outputs[0].data[

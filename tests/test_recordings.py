@@ -12,7 +12,7 @@ import pytest
 from mistralai.client import models as sdk
 
 from helpers import record
-from helpers.offline import answers, api, tokens, vectors
+from helpers.offline import answers, models, recording, tokens, vectors
 from helpers.replay.matching import key_of
 from helpers.replay.recorder import is_kept
 from helpers.replay.recordings import Recordings
@@ -159,8 +159,8 @@ def test_the_map_to_1024_dimensions_keeps_every_angle():
     assert turn.shape == (1024, 384)
     assert np.array_equal(turn.T @ turn, np.eye(384))
     (text,) = {"Simmer the soup on low heat for an hour."}
-    exact, stored = turn @ vectors.narrow(text), np.array(vectors.vector(text))
-    assert np.abs(exact - stored).max() < 1e-4
+    (vector,) = vectors.vectors([text]).astype(float)
+    assert np.abs(turn @ (turn.T @ vector) - vector).max() < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -190,19 +190,19 @@ def test_the_stand_ins_come_from_the_script(path, tmp_path, monkeypatch):
     if any(item["origin"] != "stand-in" for item in Recordings.load(path)):
         pytest.skip("recorded from the API")
     monkeypatch.setattr(record, "RECORDINGS", tmp_path)
-    record.record(path.stem, api.KEY, stand_ins=True)
+    record.record(path.stem, recording.KEY, stand_ins=True)
     assert (tmp_path / path.name).read_text("utf-8") == path.read_text("utf-8")
 
 
 def test_a_question_without_a_written_answer_fails():
-    with pytest.raises(LookupError, match="No answer is written for turn 1, 'What\\?'"):
+    with pytest.raises(LookupError, match="No answer is written for 'What\\?'"):
         answers.find([], {"messages": [{"role": "user", "content": "What?"}]})
 
 
 def test_the_models_of_the_stand_in_are_those_of_the_table():
     from helpers.costs.models import find_model
 
-    for model in api.models():
+    for model in models.listed():
         for name in (model["name"], *model["aliases"]):
             assert problem(name) is None
             assert find_model(name)["id"] == model["name"]

@@ -123,6 +123,10 @@ class Question:
         """Whether all but the messages of the user is as in an entry."""
         return not self._changes(entry)
 
+    def is_steered_but_for_system_as(self, entry: Json) -> bool:
+        """Whether only the system prompt may be another than in an entry."""
+        return "sources" not in entry and not self._changes({**entry, "system": self.system})
+
     def changes(self, entries: Iterable[Json]) -> str:
         """In words, what an answer to the same question needs; "" where one answers it as it is."""
         return min((self._changes(entry) for entry in entries), key=len, default="")

@@ -12,7 +12,9 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from ..replay.wire import pack
 from ..reply import Json
 from . import models, tokens
 from .answers import Answer
@@ -195,8 +197,11 @@ def _thought(text: str, **more: bool) -> Json:
     return {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
 
 
-def embeddings(call: Call, model: str, vectors: Sequence[list[float]], used: int) -> Json:
-    """The answer to an embeddings request that has this many tokens."""
+def embeddings(call: Call, model: str, vectors: Any, used: int) -> Json:
+    """The answer to an embeddings request that has this many tokens.
+
+    vectors: an array of float16, a row each; packed, as recordings hold them.
+    """
     empty = ("request_count", "prompt_tokens_details", "completion_tokens_details")
     usage = {
         "prompt_audio_seconds": None,
@@ -209,8 +214,8 @@ def embeddings(call: Call, model: str, vectors: Sequence[list[float]], used: int
         "id": call.id[:32],
         "object": "list",
         "data": [
-            {"object": "embedding", "embedding": vector, "index": index}
-            for index, vector in enumerate(vectors)
+            {"object": "embedding", "embedding": pack(row.tolist()), "index": index}
+            for index, row in enumerate(vectors)
         ],
         "model": model,
         "usage": usage,

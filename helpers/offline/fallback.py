@@ -36,7 +36,7 @@ class Offline:
     """
 
     def __init__(self, lesson: str, tell: Callable[[str, str], None] | None = None) -> None:
-        self.lesson, self.tell = lesson, tell or tell_once
+        self.lesson, self.tell = lesson, tell_once if tell is None else tell
 
     @functools.cached_property
     def api(self) -> Api:
@@ -67,14 +67,14 @@ class Offline:
 
     def _chat_menu(self, body: Json) -> list[str]:
         known = self.lesson in answers.lessons()
-        entries = answers.script(self.lesson).entries if known else self.api.entries
+        entries = (answers.script(self.lesson).entries if known else []) or self.api.entries
         try:
             question = Question.of(body)
         except NotWritten as error:
             return [str(error), *_asks(entries)]
         same = [entry for entry in entries if question.asks_as(entry)]
-        if same and (changes := question.changes(same)):
-            return [f"For this question, an answer is written with {changes}.", _free()]
+        if same and (needed := question.changes(same)):
+            return [*_written_for(question, same, needed), _free()]
         steered = [entry for entry in entries if "ask" in entry and question.is_steered_as(entry)]
         lines = _asks(steered or entries)
         systems = dict.fromkeys(entry["system"] for entry in entries if "system" in entry)
@@ -138,6 +138,15 @@ def _embeddings_menu() -> list[str]:
             "these vectors then computes yours, here."
         )
     return lines
+
+
+def _written_for(question: Question, same: list[Json], needed: str) -> list[str]:
+    """Under which system prompts a known question has an answer, or what else it needs."""
+    prompts = [entry.get("system", "none") for entry in same if "sources" not in entry]
+    alike = [entry for entry in same if question.is_steered_but_for_system_as(entry)]
+    if len(alike) > 1:
+        return [_fit("Answers to this are written here for these system prompts:", prompts)]
+    return [f"An answer to this is written here with {needed}."]
 
 
 def _asks(entries: Iterable[Json]) -> list[str]:

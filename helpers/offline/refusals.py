@@ -139,19 +139,19 @@ def _check_order(roles: list[str], messages: list[Json]) -> None:
         raise _wrong_order("Conversation must have at least one message")
     if len(roles) == 1 and roles[0] not in ("user", "system"):
         raise _wrong_order("Conversation must start with a user message or system message")
-    for before, after in itertools.pairwise(roles):
-        if after not in AFTER[before]:
-            raise _wrong_order(f"Unexpected role '{after}' after role '{before}'")
     if roles[-1] == "assistant" and not messages[-1].get("prefix"):
         raise _wrong_order(
             "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant"
         )
+    for before, after in itertools.pairwise(roles):
+        if after not in AFTER[before]:
+            raise _wrong_order(f"Unexpected role '{after}' after role '{before}'")
 
 
 def _check_tool_calls(messages: list[Json], template: str) -> None:
     """Each call has one result with its id, and each answer says or calls something."""
     open_calls: set[str] = set()
-    for message in messages:
+    for number, message in enumerate(messages):
         calls = message.get("tool_calls") or []
         if message["role"] == "assistant":
             if open_calls:
@@ -162,7 +162,8 @@ def _check_tool_calls(messages: list[Json], template: str) -> None:
             open_calls = {call.get("id", "null") for call in calls}
             if not template.startswith(ANY_CALL_ID):
                 _check_call_ids(open_calls)
-        if message["role"] == "tool":
+        # A result at the very beginning is let pass, as mistral-common does.
+        if message["role"] == "tool" and number:
             name = message.get("tool_call_id")
             if name not in open_calls:
                 raise _wrong_order(f"Unexpected tool call id {name} in tool results")

@@ -1,4 +1,4 @@
-"""The stand-in API behaves as the real one was recorded to, where a lesson relies on it."""
+"""Written answers: found, drawn, cut and put on the wire as the real API was recorded to do it."""
 
 import collections
 import json
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import helpers
-from helpers.offline import answers, api, tokens
+from helpers.offline import answers, bodies, recording, tokens
 from helpers.replay import seam
 
 ENTRIES = [
@@ -21,16 +21,17 @@ ENTRIES = [
         "candidates": [{"text": t, "weight": w} for t, w in (("a", 6), ("b", 3), ("c", 1))],
     },
 ]
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
 @pytest.fixture
 def standing_in(monkeypatch):
     """`helpers` calls answered by the stand-in with `ENTRIES`."""
     monkeypatch.setattr(seam, "clock", seam.clock)
-    monkeypatch.setenv("MISTRAL_API_KEY", api.KEY)
-    api.install("02_first_call")
-    stand_in = api.StandIn("02_first_call")
-    stand_in.chats = ENTRIES
+    monkeypatch.setenv("MISTRAL_API_KEY", recording.KEY)
+    recording.install("02_first_call")
+    stand_in = recording.StandIn("02_first_call")
+    stand_in.api.entries = ENTRIES
     monkeypatch.setattr(
         httpx.HTTPTransport,
         "handle_request",
@@ -98,7 +99,7 @@ def test_a_stream_has_the_form_of_the_api(standing_in):
     assert first["choices"] == [
         {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
     ]
-    assert all(api.PADDING.startswith(chunk["p"]) for chunk in stream.reply.raw[1:])
+    assert all(bodies.PADDING.startswith(chunk["p"]) for chunk in stream.reply.raw[1:])
     assert list(last)[-2:] == ["usage", "p"]
     assert last["choices"][0]["finish_reason"] == "stop"
     assert last["choices"][0]["delta"]["content"]
@@ -121,10 +122,10 @@ def test_thinking_streams_as_lists_and_switches_within_a_chunk(standing_in):
 
 
 @pytest.mark.parametrize(
-    "ask", [helpers.chat, lambda text: [*(s := helpers.stream(text)), s.reply][-1]]
+    "ask", [helpers.chat, lambda *a, **k: [*(s := helpers.stream(*a, **k)), s.reply][-1]]
 )
 def test_tool_calls_come_whole(standing_in, ask):
-    reply = ask("Act.")
+    reply = ask("Act.", tools=[TOOL])
     (call,) = reply.tool_calls
     assert len(call["id"]) == 9 and call["id"].isalnum()
     assert call["function"] == {"name": "f", "arguments": '{"a": 1}'}
