@@ -6,8 +6,8 @@ ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 EVENTS = [{"at": 0.3, "data": {}}, {"at": 0.6, "data": "[DONE]"}]
 
 
-def item(body, **response):
-    request = {"method": "POST", "path": "/v1/chat/completions", "body": body}
+def item(asked, **response):
+    request = {"method": "POST", "path": "/v1/chat/completions", "body": asked}
     answer = {"status": 200, "headers": {}, **response}
     return {"origin": "x", "recorded": "2026-11-24", "request": request, "response": answer}
 
