@@ -266,7 +266,6 @@ ADAPTERS = {
     if name.startswith("adapt_") and name != "adapt_sdk"
 }
 
-
 # A key as long as a real one, for those who check; no recording was made with it.
 WRONG_KEY = "wrong" * 6 + "ok"
 # What texts of exceptions hold, and what that means.
@@ -276,6 +275,7 @@ WORDS = {"No recording answers": "miss", "401": "401", "Unauthorized": "401", "4
 def reference(way):
     """What the helpers get for a question: every client must get the same."""
     lesson, question = QUESTIONS[way]
+    os.environ["MISTRAL_STRICT"] = "1"
     helpers.start(lesson)
     if way == "models":
         response = httpx.get(f"{API}/models", headers={"Authorization": f"Bearer {PLACEHOLDER}"})
