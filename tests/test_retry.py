@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import helpers
 from helpers.errors import RETRYABLE
+from helpers.offline.server import LocalServer
 from helpers.transports.faults import Faults, fault
 from helpers.transports.retry import Retry, ceiling
 
@@ -417,7 +418,7 @@ def test_over_real_http_with_a_body_that_can_be_read_once_and_one_connection(asy
             response = client.post(url, content=iter([body]), headers=length)
         return response, transport
 
-    with helpers.offline.server.LocalServer(1, clock) as server:
+    with LocalServer(1, clock) as server:
         url = f"{server.url}/chat/completions"
         response, transport = anyio.run(ask_async, url) if asynchronous else ask(url)
     assert response.extensions["retried"].waits == [1, 2, 4, 8, 16, 32]

@@ -6,13 +6,13 @@ import dataclasses
 import functools
 import math
 import tomllib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 
 from .clock import Clock
-from .layer import Layer, Wrapped, aread, read
+from .layer import Flow, Layer, Pieces, Read, Transport
 
 FILE = Path(__file__).parent.parent.parent / "data" / "faults.toml"
 
@@ -88,40 +88,31 @@ class Faults(Layer):
 
     def __init__(
         self,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        transport: Transport,
         script: str | int | Fault | Iterable[str | int | Fault | None],
         *,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(transport)
+        super().__init__(transport, clock)
         self._script = iter([script] if isinstance(script, str | int | Fault) else script)
-        self.clock = clock or Clock()
         self.played: list[str] = []
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
+    def flow(self, request: httpx.Request) -> Flow:
         now = self._next()
         if wait := _before(now, request):
-            self.clock.sleep(wait)
+            yield wait
         if answer := _answer(now, request):
             return answer
-        response = self.send(request)
+        response: httpx.Response = yield request
         if now.cut is not None:
-            content = read(response)
-            return _cut(response, Wrapped(response.stream, _broken(content, now.cut, request)))
-        return response
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        now = self._next()
-        if wait := _before(now, request):
-            await self.clock.asleep(wait)
-        if answer := _answer(now, request):
-            return answer
-        response = await self.asend(request)
-        if now.cut is not None:
-            pieces = _abroken(await aread(response), now.cut, request)
-            return _cut(response, Wrapped(response.stream, apieces=pieces))
+            content: bytes = yield Read(response)
+            # Not the same response: it may hold its content already, as one of a MockTransport does.
+            return httpx.Response(
+                response.status_code,
+                headers=response.headers,
+                stream=Pieces(_broken(content, now.cut, request)),
+                extensions=response.extensions,
+            )
         return response
 
     def _next(self) -> Fault:
@@ -155,22 +146,8 @@ def _answer(now: Fault, request: httpx.Request) -> httpx.Response | None:
     return httpx.Response(now.status, headers=headers, content=now.body.encode(), request=request)
 
 
-def _cut(response: httpx.Response, stream: Wrapped) -> httpx.Response:
-    return httpx.Response(
-        response.status_code,
-        headers=response.headers,
-        stream=stream,
-        extensions=response.extensions,
-    )
-
-
 def _broken(content: bytes, part: float, request: httpx.Request) -> Iterator[bytes]:
     yield content[: int(len(content) * part)]
     raise httpx.RemoteProtocolError(
         "peer closed connection without sending complete message body", request=request
     )
-
-
-async def _abroken(content: bytes, part: float, request: httpx.Request) -> AsyncIterator[bytes]:
-    for piece in _broken(content, part, request):
-        yield piece

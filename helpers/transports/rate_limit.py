@@ -15,7 +15,7 @@ import httpx
 from ..replay.tape import listen
 from ..reply import Json, read_usage
 from .clock import Clock
-from .layer import Layer, is_stream
+from .layer import Flow, Layer, Transport, is_stream
 
 MINUTE = 60.0
 POLL = 0.05  # seconds between looks at whether the first answer has come
@@ -48,18 +48,17 @@ class RateLimit(Layer):
 
     def __init__(
         self,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        transport: Transport,
         *,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(transport)
+        super().__init__(transport, clock)
         self._own = requests_per_minute, tokens_per_minute
         for limit in self._own:
             if limit is not None and not limit > 0:
                 raise ValueError(f"A limit of {limit} per minute would hold back every request.")
-        self.clock = clock or Clock()
         self._lock = threading.Lock()  # never held while waiting, so tasks can share it, too
         self._models: dict[str, _Model] = {}
 
@@ -69,26 +68,12 @@ class RateLimit(Layer):
         with self._lock:
             return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
+    def flow(self, request: httpx.Request) -> Flow:
         turn = _Turn(self._model(request), request, self.clock.now())
         while wait := self._admit(turn):
-            self.clock.sleep(wait)
+            yield wait
         try:
-            response = self.send(request)
-        except BaseException:
-            self._give_up(turn)
-            raise
-        self._learn(turn, response)
-        return response
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        turn = _Turn(self._model(request), request, self.clock.now())
-        while wait := self._admit(turn):
-            await self.clock.asleep(wait)
-        try:
-            response = await self.asend(request)
+            response: httpx.Response = yield request
         except BaseException:
             self._give_up(turn)
             raise

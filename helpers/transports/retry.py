@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import email.utils
-import itertools
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
 
 from ..errors import has_no_allowance, is_retryable
 from .clock import Clock
-from .layer import Layer, Wrapped, aread, is_stream, read
+from .layer import Flow, Layer, Read, Transport, is_stream
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("helpers.retry")
 
 # The network failed before anything of the answer had come. Not among them: an address or a proxy
 # that is wrong, and a client whose own pool is full. Time does not mend these.
@@ -79,7 +78,7 @@ class Retry(Layer):
 
     def __init__(
         self,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        transport: Transport,
         *,
         attempts: int = 6,
         base: float = 1.0,
@@ -88,43 +87,28 @@ class Retry(Layer):
         clock: Clock | None = None,
         random: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(transport)
+        super().__init__(transport, clock)
         if attempts < 1:
             raise ValueError(f"attempts is {attempts}: a request is sent at least once.")
         if not (base >= 0 and cap >= 0 and total >= 0):
             raise ValueError("base, cap and total are seconds, 0 or more.")
         self.attempts, self.base, self.cap, self.total = attempts, base, cap, total
-        self.clock, self.random = clock or Clock(), random
+        self.random = random
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()  # so that it can be sent again
+    def flow(self, request: httpx.Request) -> Flow:
         began, done = self.clock.now(), Retried()
         while True:
             done.attempts += 1
             try:
-                outcome: httpx.Response | httpx.TransportError = _begin(self.send(request))
+                outcome: httpx.Response | httpx.TransportError = yield request
+                if isinstance(outcome, httpx.Response):
+                    yield Read(outcome, first_piece=is_stream(outcome))
             except httpx.TransportError as error:
                 outcome = error
             wait = self._next_wait(outcome, done, began)
             if wait is None:
                 return _hand_out(outcome, done)
-            self.clock.sleep(wait)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        began, done = self.clock.now(), Retried()
-        while True:
-            done.attempts += 1
-            try:
-                outcome: httpx.Response | httpx.TransportError = await _abegin(
-                    await self.asend(request)
-                )
-            except httpx.TransportError as error:
-                outcome = error
-            wait = self._next_wait(outcome, done, began)
-            if wait is None:
-                return _hand_out(outcome, done)
-            await self.clock.asleep(wait)
+            yield wait
 
     def _next_wait(
         self, outcome: httpx.Response | httpx.TransportError, done: Retried, began: float
@@ -212,42 +196,3 @@ def _hand_out(outcome: httpx.Response | httpx.TransportError, done: Retried) -> 
     outcome.retried = done  # type: ignore[attr-defined]
     outcome.add_note(str(done))
     raise outcome
-
-
-def _begin(response: httpx.Response) -> httpx.Response:
-    """The response when its answer is there: all of it, or the first piece of a stream."""
-    if not is_stream(response):
-        read(response)
-        return response
-    pieces, first = iter(response.stream), b""  # type: ignore[arg-type]
-    try:
-        for first in pieces:
-            if first:  # nothing of the stream is in an empty piece
-                break
-    except BaseException:
-        response.stream.close()  # type: ignore[union-attr]
-        raise
-    response.stream = Wrapped(response.stream, itertools.chain([first], pieces))
-    return response
-
-
-async def _abegin(response: httpx.Response) -> httpx.Response:
-    if not is_stream(response):
-        await aread(response)
-        return response
-    pieces, first = aiter(response.stream), b""  # type: ignore[arg-type]
-    try:
-        async for first in pieces:
-            if first:
-                break
-    except BaseException:
-        await response.stream.aclose()  # type: ignore[union-attr]
-        raise
-    response.stream = Wrapped(response.stream, apieces=_achain(first, pieces))
-    return response
-
-
-async def _achain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
