@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from ..transports.clock import Clock
-from ..transports.faults import fault
+from ..transports.faults import make_fault
 
 MINUTE = 60.0
 
@@ -17,7 +17,7 @@ MINUTE = 60.0
 class LocalServer:
     """Answers chat requests over real HTTP on 127.0.0.1, as many a minute as it is told.
 
-    requests_per_minute: those of the last 60 seconds; further ones get the 429 of `fault(429)`. Answers
+    requests_per_minute: those of the last 60 seconds; further ones get the 429 of `make_fault(429)`. Answers
     carry the API's rate-limit headers. Tokens are not limited, and the answers say nothing.
     clock: its seconds; with `Clock(speed=60)`, a minute takes one real second.
 
@@ -53,7 +53,7 @@ class LocalServer:
             self._times = [time for time in self._times if time > now - MINUTE]
             if len(self._times) >= self.limit:
                 self.refused += 1
-                refusal = fault(429)
+                refusal = make_fault(429)
                 return 429, self._headers(), refusal.body.encode()
             self._times.append(now)
             self.answered += 1

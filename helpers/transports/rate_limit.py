@@ -84,6 +84,8 @@ class RateLimit(Layer):
         try:
             while wait := self._admit(turn):
                 yield wait
+            # For a Retry around it: an attempt that fails brings no response that could hold this.
+            request.extensions["held_back"] = turn.held_back
             response: httpx.Response = yield request
         except BaseException:
             self._give_up(turn)
