@@ -11,6 +11,7 @@ import pytest
 import helpers
 from helpers import Budget
 from helpers.costs import BudgetExceeded
+from helpers.offline.server import LocalServer
 
 URL = f"{helpers.client.API}/chat/completions"
 ASK = {
@@ -272,7 +273,7 @@ def test_many_tasks_can_not_cross_it_over_a_real_connection():
             asks = (client.post(f"{url}/chat/completions", json=ASK) for _ in range(64))
             return await asyncio.gather(*asks, return_exceptions=True)
 
-    with helpers.offline.server.LocalServer(1000) as server:
+    with LocalServer(1000) as server:
         budget = Budget(10.5 * MOST, httpx.AsyncHTTPTransport())
         done = asyncio.run(main(budget, server.url))
         assert server.answered == 10

@@ -12,7 +12,7 @@ import httpx
 from ..replay.tape import listen
 from ..replay.wire import read_request
 from ..reply import Json, Usage, read_usage
-from ..transports.layer import Layer
+from ..transports.layer import Flow, Layer, Transport
 from .prices import money, price, region
 from .tokens import count_tokens
 
@@ -72,7 +72,7 @@ class Budget(Layer):
     def __init__(
         self,
         limit_usd: float,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
         *,
         max_tokens: int = 4096,
     ) -> None:
@@ -85,21 +85,10 @@ class Budget(Layer):
         self.spent = self.paid = self.reserved = 0.0
         self._lock = threading.Lock()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
+    def flow(self, request: httpx.Request) -> Flow:
         held = self._reserve(request)
         try:
-            response = self.send(request)
-        except BaseException as error:
-            self._settle(held, _after(error, held))
-            raise
-        return self._watch(request, response, held)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        held = self._reserve(request)
-        try:
-            response = await self.asend(request)
+            response: httpx.Response = yield request
         except BaseException as error:
             self._settle(held, _after(error, held))
             raise

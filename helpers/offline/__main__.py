@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import threading
 
-from ..transports.faults import fault, fault_table
+from ..transports.faults import load_faults, make_fault
 from . import answers
 from .server import Server
 
@@ -37,14 +37,14 @@ def main() -> None:
         nargs="+",
         metavar="NAME",
         default=[],
-        help=f"for the first requests, one each: statuses or {', '.join(fault_table())}",
+        help=f"for the first requests, one each: statuses or {', '.join(load_faults())}",
     )
     parser.add_argument("--pace", type=float, default=1, help="of streams; 0: at once")
     parser.add_argument("--strict", action="store_true", help="only recordings answer")
     parser.add_argument("--key", help="the only key that is taken; default: any")
     args = parser.parse_args()
     try:
-        faults = [fault(int(name) if name.isdigit() else name) for name in args.faults]
+        faults = [make_fault(int(name) if name.isdigit() else name) for name in args.faults]
         server = Server(
             args.rpm,
             args.tpm,

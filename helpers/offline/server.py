@@ -35,7 +35,7 @@ from ..replay.recordings import Recordings
 from ..replay.wire import compact, read_request, to_pieces
 from ..reply import Json
 from ..transports.clock import Clock
-from ..transports.faults import Fault, fault
+from ..transports.faults import FaultSpec, make_fault
 from . import answers, bodies
 from .api import respond
 from .fallback import Offline
@@ -84,7 +84,7 @@ class Server:
         tokens_per_minute: int | None = None,
         *,
         lessons: Sequence[str] | None = None,
-        faults: Iterable[str | int | Fault | None] = (),
+        faults: Iterable[str | int | FaultSpec | None] = (),
         pace: float = 1,
         strict: bool = False,
         key: str | None = None,
@@ -129,7 +129,7 @@ class Server:
         if name := headers.get("x-fault"):
             entry = int(name) if name.isdigit() else name
         try:
-            played = None if entry is None else fault(entry)
+            played = None if entry is None else make_fault(entry)
         except ValueError as error:
             return _problem(400, "unknown_fault", str(error))
         if played and (broken := self._broken(played)):
@@ -142,7 +142,7 @@ class Server:
             response.cut = played.cut
         return response
 
-    def _broken(self, played: Fault) -> Response | None:
+    def _broken(self, played: FaultSpec) -> Response | None:
         """The answer of a fault, or None where the request goes through."""
         endless = played.delay == math.inf
         if endless:
@@ -202,7 +202,7 @@ class Server:
                 used += cost
             left = _counted("req", most_requests, len(seen)) | _counted("tokens", most_tokens, used)
         if too_many or too_long:
-            refusal = fault("request_limit" if too_many else "token_limit")
+            refusal = make_fault("request_limit" if too_many else "token_limit")
             which = "req" if too_many else "tokens"
             kept = {name: value for name, value in left.items() if f"-{which}-" in name}
             headers = {"content-type": "application/json", **kept}

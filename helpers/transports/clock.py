@@ -1,4 +1,4 @@
-"""Time, real or pretended: what waits asks a clock, so a test or a simulation waits for nothing."""
+"""Time, real or pretended: whatever waits asks a clock, so that tests and simulations need not wait."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import anyio.lowlevel
 
 
 class Clock:
-    """Real time, or time that runs `speed` times as fast: a minute in a second with 60.
+    """Real time, or time that runs `speed` times as fast: with 60, a minute takes a second.
 
     Raises ValueError for a speed that is not positive.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
         if not speed > 0:
-            raise ValueError(f"speed is {speed}: time runs forwards.")
+            raise ValueError(f"speed is {speed}; it must be above 0.")
         self.speed = speed
 
     def now(self) -> float:
-        """Seconds that only ever grow; differences of them are durations."""
+        """Seconds that never go back; the difference of two is a duration."""
         return time.monotonic() * self.speed
 
     def date(self) -> float:
-        """Seconds since 1970."""
+        """Seconds since 1970, at their real speed."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
@@ -35,7 +35,7 @@ class Clock:
 
 
 class FakeClock(Clock):
-    """A clock that stands still until somebody waits; then it jumps on, at once.
+    """A clock that stands still until somebody waits, and then jumps ahead at once.
 
     waits: all waits so far, in seconds.
     """
@@ -56,4 +56,5 @@ class FakeClock(Clock):
 
     async def asleep(self, seconds: float) -> None:
         self.sleep(seconds)
-        await anyio.lowlevel.checkpoint()  # let other tasks go on, as real waiting would
+        # Other tasks go on meanwhile, as in a real pause.
+        await anyio.lowlevel.checkpoint()

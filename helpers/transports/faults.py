@@ -6,32 +6,32 @@ import dataclasses
 import functools
 import math
 import tomllib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 
 from .clock import Clock
-from .layer import Layer, Wrapped, aread, read
+from .layer import Flow, Layer, Pieces, Read, Transport
 
 FILE = Path(__file__).parent.parent.parent / "data" / "faults.toml"
 
 
 @dataclasses.dataclass(frozen=True)
-class Fault:
-    """One thing that goes wrong.
+class FaultSpec:
+    """One fault: an error that is played instead of an answer, or a delay or a cut of the answer.
 
-    seen: where its form is from: recorded traffic, a report by users, or neither, with a date.
-    status, body, headers: the answer that comes instead of the real one; a status of None lets the
-    request through, so that only `delay` and `cut` matter.
-    delay: seconds before it. A delay beyond the request's read time-out is a time-out.
+    source: where its form is from: recorded traffic, reports by users, or "made up", with a date.
+    status, body, headers: the answer that is played; with a status of None, the request goes through,
+    and only `delay` and `cut` matter.
+    delay: seconds before the answer. A delay beyond the request's read time-out is a time-out.
     error: the name of the httpx error that is raised instead of an answer.
     cut: the part of the real answer, from 0 to 1, after which the connection breaks off.
-    default: whether its status alone means this fault.
+    default: whether a status alone stands for this fault.
     """
 
     name: str
-    seen: str
+    source: str
     status: int | None = None
     body: str = ""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -42,31 +42,32 @@ class Fault:
 
 
 @functools.cache
-def fault_table() -> dict[str, Fault]:
+def load_faults() -> dict[str, FaultSpec]:
     """All faults of `data/faults.toml`, by name."""
     entries = tomllib.loads(FILE.read_text("utf-8"))["fault"]
-    return {entry["name"]: Fault(**entry) for entry in entries}
+    return {entry["name"]: FaultSpec(**entry) for entry in entries}
 
 
-def fault(
-    what: str | int | Fault, *, retry_after: float | str | None = None, delay: float = 0.0
-) -> Fault:
-    """A fault by its name or status, with a `Retry-After` header or a delay if wanted.
+def make_fault(
+    what: str | int | FaultSpec, *, retry_after: float | str | None = None, delay: float = 0.0
+) -> FaultSpec:
+    """A fault by its name or status, with a `Retry-After` header or a delay in seconds if you want.
 
     A status stands for the usual answer with it; one that was never seen has an empty body. No recorded
-    answer of the API had a `Retry-After` either, though its documentation says to read one.
+    answer of the API had a `Retry-After`, though its documentation says to read one.
 
-    Raises ValueError for a name that is not in `fault_table()`, and for a status that is no error.
+    Raises ValueError for a name that is not in `load_faults()`, and for a status that is no error.
     """
     if isinstance(what, int):
         if not 400 <= what <= 599:
-            raise ValueError(f"{what} is not the status of an error: those are 400 to 599.")
-        usual = (one for one in fault_table().values() if one.default and one.status == what)
-        what = next(usual, Fault(f"status_{what}", "made up", what))
-    if not isinstance(what, Fault):
-        if what not in fault_table():
-            raise ValueError(f"No fault is called {what!r}. There are {', '.join(fault_table())}.")
-        what = fault_table()[what]
+            raise ValueError(f"{what} is not the status of an error; those are 400 to 599.")
+        usual = (fault for fault in load_faults().values() if fault.default)
+        unknown = FaultSpec(f"status_{what}", "made up", what)
+        what = next((fault for fault in usual if fault.status == what), unknown)
+    if not isinstance(what, FaultSpec):
+        if what not in load_faults():
+            raise ValueError(f"There is no fault {what!r}. Known: {', '.join(load_faults())}.")
+        what = load_faults()[what]
     headers = {} if retry_after is None else {"retry-after": str(retry_after)}
     return dataclasses.replace(
         what, headers={**what.headers, **headers}, delay=max(what.delay, delay)
@@ -74,103 +75,68 @@ def fault(
 
 
 class Faults(Layer):
-    """An httpx transport that plays a script: one entry for each request, then all go through.
+    """An httpx transport that plays a script, one entry for each request; then all go through.
 
-    transport: the transport inside, which answers what is let through.
-    script: names of `fault_table()`, statuses, `Fault` objects, or None to let a request through. It may be
-    endless, such as `itertools.repeat("overloaded")`. One alone stands for a list of one.
-    clock: where delays are waited.
+    transport: the transport inside, which answers the requests that go through.
+    script: names of `load_faults()`, statuses, `FaultSpec` objects, or None to let a request through.
+    It may be endless, such as `itertools.repeat("overloaded")`. A single fault needs no list.
+    clock: what delays are measured with.
 
-    played: the names so far, "through" where the request went through.
+    played: the names so far, "through" for a request that went through.
 
-    Raises ValueError for an entry that is not known, when it is its turn.
+    Raises ValueError for an unknown entry, when it is its turn.
     """
 
     def __init__(
         self,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
-        script: str | int | Fault | Iterable[str | int | Fault | None],
+        transport: Transport,
+        script: str | int | FaultSpec | Iterable[str | int | FaultSpec | None],
         *,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(transport)
-        self._script = iter([script] if isinstance(script, str | int | Fault) else script)
-        self.clock = clock or Clock()
+        super().__init__(transport, clock)
+        self._script = iter([script] if isinstance(script, str | int | FaultSpec) else script)
         self.played: list[str] = []
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        now = self._next()
-        if wait := _before(now, request):
-            self.clock.sleep(wait)
-        if answer := _answer(now, request):
-            return answer
-        response = self.send(request)
-        if now.cut is not None:
-            content = read(response)
-            return _cut(response, Wrapped(response.stream, _broken(content, now.cut, request)))
-        return response
+    def flow(self, request: httpx.Request) -> Flow:
+        fault = self._next()
+        patience = _read_timeout(request)
+        # A wait that nothing ends fails at once: a script must not hang.
+        if 0 < (wait := min(fault.delay, patience)) < math.inf:
+            yield wait
+        if fault.delay == math.inf or fault.delay > patience:
+            raise httpx.ReadTimeout("The read operation timed out", request=request)
+        if fault.error:
+            raise getattr(httpx, fault.error)(f"{fault.name} (on demand)", request=request)
+        if fault.status is not None:
+            headers = {"content-type": "application/json", **fault.headers}
+            return httpx.Response(fault.status, headers=headers, content=fault.body.encode())
+        response: httpx.Response = yield request
+        if fault.cut is None:
+            return response
+        content: bytes = yield Read(response)
+        # Not the same response: one of a MockTransport holds its whole content already.
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=Pieces(_break_off(content, fault.cut, request)),
+            extensions=response.extensions,
+        )
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        now = self._next()
-        if wait := _before(now, request):
-            await self.clock.asleep(wait)
-        if answer := _answer(now, request):
-            return answer
-        response = await self.asend(request)
-        if now.cut is not None:
-            pieces = _abroken(await aread(response), now.cut, request)
-            return _cut(response, Wrapped(response.stream, apieces=pieces))
-        return response
-
-    def _next(self) -> Fault:
+    def _next(self) -> FaultSpec:
         entry = next(self._script, None)
-        now = Fault("through", "") if entry is None else fault(entry)
-        self.played.append(now.name)
-        return now
+        fault = FaultSpec("through", "") if entry is None else make_fault(entry)
+        self.played.append(fault.name)
+        return fault
 
 
-def _patience(request: httpx.Request) -> float:
-    """The request's own read time-out in seconds."""
+def _read_timeout(request: httpx.Request) -> float:
     seconds = request.extensions.get("timeout", {}).get("read")
     return math.inf if seconds is None else float(seconds)
 
 
-def _before(now: Fault, request: httpx.Request) -> float:
-    """Seconds to wait: the delay, but no longer than the client would."""
-    wait = min(now.delay, _patience(request))
-    return wait if math.isfinite(wait) else 0.0  # a script never hangs
-
-
-def _answer(now: Fault, request: httpx.Request) -> httpx.Response | None:
-    """The fault's answer, or None where the request goes through; raises the fault's error."""
-    if now.delay == math.inf or now.delay > _patience(request):
-        raise httpx.ReadTimeout("The read operation timed out", request=request)
-    if now.error:
-        raise getattr(httpx, now.error)(f"{now.name} (a fault that was asked for)", request=request)
-    if now.status is None:
-        return None
-    headers = {"content-type": "application/json", **now.headers}
-    return httpx.Response(now.status, headers=headers, content=now.body.encode(), request=request)
-
-
-def _cut(response: httpx.Response, stream: Wrapped) -> httpx.Response:
-    return httpx.Response(
-        response.status_code,
-        headers=response.headers,
-        stream=stream,
-        extensions=response.extensions,
-    )
-
-
-def _broken(content: bytes, part: float, request: httpx.Request) -> Iterator[bytes]:
+def _break_off(content: bytes, part: float, request: httpx.Request) -> Iterator[bytes]:
     yield content[: int(len(content) * part)]
     raise httpx.RemoteProtocolError(
         "peer closed connection without sending complete message body", request=request
     )
-
-
-async def _abroken(content: bytes, part: float, request: httpx.Request) -> AsyncIterator[bytes]:
-    for piece in _broken(content, part, request):
-        yield piece

@@ -1,37 +1,126 @@
-"""What transports around other transports have in common."""
+"""One driver for transports around other transports: a policy is a generator, sync and async alike.
+
+A policy such as `Retry` subclasses `Layer` and writes `flow`, as httpx's own `auth_flow` is written.
+Here, and only here, everything stands twice: once sync, once async.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from .clock import Clock
+
+Transport = httpx.BaseTransport | httpx.AsyncBaseTransport
+
+
+@dataclass
+class Read:
+    """A step of a flow: read an answer, so that what breaks off raises its error here.
+
+    response: what the transport inside has answered. It can be read once more afterwards.
+    first_piece: read only until the first piece that is not empty, to leave the rest a stream.
+
+    The result of the step is the bytes that were read, as they came over the wire.
+    """
+
+    response: httpx.Response
+    first_piece: bool = False
+
+
+# What a flow may yield. A request is sent to the transport inside, and its response comes back;
+# a number is a pause in seconds.
+Step = httpx.Request | float | Read
+Flow = Generator[Step, Any, httpx.Response]
+
 
 class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """An httpx transport around another one: sync around a sync one, async around an async one."""
+    """An httpx transport around another one: sync around a sync one, async around an async one.
 
-    def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
-        if not isinstance(transport, httpx.BaseTransport | httpx.AsyncBaseTransport):
+    transport: the transport inside.
+    clock: what pauses are measured with; real time by default.
+
+    Raises TypeError for anything that is not a transport.
+    """
+
+    def __init__(self, transport: Transport, clock: Clock | None = None) -> None:
+        if not isinstance(transport, Transport):
             raise TypeError(
                 f"{type(self).__name__} goes around a transport, such as httpx.HTTPTransport(), "
                 f"not around {transport!r}."
             )
-        self.transport: Any = transport
+        self.transport, self.clock = transport, clock or Clock()
 
-    def send(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on to the transport inside."""
+    def flow(self, request: httpx.Request) -> Flow:
+        """Yield steps and return the response; a step that fails raises its error at the `yield`.
+
+            response = yield request        # send it
+            yield 2.5                       # wait for 2.5 seconds
+            content = yield Read(response)  # read the whole answer
+
+        The request's body has been read, so the request can be sent more than once. A task that is
+        cancelled at a step raises there as well: give back in `except BaseException` what is held.
+        """
+        response: httpx.Response = yield request
+        return response
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        with contextlib.closing(self.flow(request)) as flow:
+            try:
+                step = next(flow)
+                while True:
+                    try:
+                        result = self._take(step)
+                    except BaseException as error:
+                        step = flow.throw(error)
+                    else:
+                        step = flow.send(result)
+            except StopIteration as end:
+                response: httpx.Response = end.value
+                return response
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        with contextlib.closing(self.flow(request)) as flow:
+            try:
+                step = next(flow)
+                while True:
+                    try:
+                        result = await self._atake(step)
+                    except BaseException as error:
+                        step = flow.throw(error)
+                    else:
+                        step = flow.send(result)
+            except StopIteration as end:
+                response: httpx.Response = end.value
+                return response
+
+    def _take(self, step: Step) -> httpx.Response | bytes | None:
+        if isinstance(step, Read):
+            return _read(step)
+        if not isinstance(step, httpx.Request):
+            self.clock.sleep(step)
+            return None
         if not isinstance(self.transport, httpx.BaseTransport):
             raise TypeError("httpx.Client needs a sync transport inside: httpx.HTTPTransport().")
-        return self.transport.handle_request(request)
+        return self.transport.handle_request(step)
 
-    async def asend(self, request: httpx.Request) -> httpx.Response:
-        """The same, async."""
+    async def _atake(self, step: Step) -> httpx.Response | bytes | None:
+        if isinstance(step, Read):
+            return await _aread(step)
+        if not isinstance(step, httpx.Request):
+            await self.clock.asleep(step)
+            return None
         if not isinstance(self.transport, httpx.AsyncBaseTransport):
             raise TypeError(
                 "httpx.AsyncClient needs an async transport inside: httpx.AsyncHTTPTransport()."
             )
-        return await self.transport.handle_async_request(request)
+        return await self.transport.handle_async_request(step)
 
     def close(self) -> None:
         if isinstance(self.transport, httpx.BaseTransport):
@@ -42,53 +131,73 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
             await self.transport.aclose()
 
 
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A stream whose first pieces are here already.
+
+    here: the pieces that are here.
+    rest: an iterator over those to come, sync or async, and `inside`, the stream that they are from.
+    """
+
+    def __init__(self, here: Iterable[bytes], rest: Any = (), inside: Any = None) -> None:
+        self.here, self.rest, self.inside = here, rest, inside
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.here
+        yield from self.rest
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.here:
+            yield piece
+        if self.inside:
+            async for piece in self.rest:
+                yield piece
+
+    def close(self) -> None:
+        if self.inside:
+            self.inside.close()
+
+    async def aclose(self) -> None:
+        if self.inside:
+            await self.inside.aclose()
+
+
 def is_stream(response: httpx.Response) -> bool:
     """Whether the answer is a stream of events, which nobody may hold back."""
     kind = response.headers.get("content-type", "")
     return response.is_success and "text/event-stream" in kind
 
 
-def read(response: httpx.Response) -> bytes:
-    """All bytes of an answer as they came over the wire; it can be read once more afterwards."""
+def _read(step: Read) -> bytes:
+    stream, here = step.response.stream, []
+    assert isinstance(stream, httpx.SyncByteStream)
+    pieces = iter(stream)
     try:
-        content = b"".join(response.stream)  # type: ignore[arg-type]
-    finally:
-        response.stream.close()  # type: ignore[union-attr]
-    response.stream = httpx.ByteStream(content)
-    return content
+        for piece in pieces:
+            here.append(piece)
+            if piece and step.first_piece:
+                step.response.stream = Pieces(here, pieces, stream)
+                return piece
+    except BaseException:
+        stream.close()
+        raise
+    stream.close()
+    step.response.stream = httpx.ByteStream(b"".join(here))
+    return b"".join(here)
 
 
-async def aread(response: httpx.Response) -> bytes:
-    """The same, async."""
+async def _aread(step: Read) -> bytes:
+    stream, here = step.response.stream, []
+    assert isinstance(stream, httpx.AsyncByteStream)
+    pieces = aiter(stream)
     try:
-        content = b"".join([piece async for piece in response.stream])  # type: ignore[union-attr]
-    finally:
-        await response.stream.aclose()  # type: ignore[union-attr]
-    response.stream = httpx.ByteStream(content)
-    return content
-
-
-class Wrapped(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A stream with another iterator over its pieces; closing it closes the stream inside."""
-
-    def __init__(
-        self,
-        inside: Any,
-        pieces: Iterator[bytes] | None = None,
-        apieces: AsyncIterator[bytes] | None = None,
-    ) -> None:
-        self.inside, self.pieces, self.apieces = inside, pieces, apieces
-
-    def __iter__(self) -> Iterator[bytes]:
-        assert self.pieces is not None
-        return self.pieces
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        assert self.apieces is not None
-        return self.apieces
-
-    def close(self) -> None:
-        self.inside.close()
-
-    async def aclose(self) -> None:
-        await self.inside.aclose()
+        async for piece in pieces:
+            here.append(piece)
+            if piece and step.first_piece:
+                step.response.stream = Pieces(here, pieces, stream)
+                return piece
+    except BaseException:
+        await stream.aclose()
+        raise
+    await stream.aclose()
+    step.response.stream = httpx.ByteStream(b"".join(here))
+    return b"".join(here)

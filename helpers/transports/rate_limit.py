@@ -1,13 +1,18 @@
-"""`RateLimit`: stay under the limits per minute, so that the server never has to say no."""
+"""`RateLimit`: stay under the limits per minute, so that the server never has to refuse.
+
+Why no library: aiolimiter 1.3 and pyrate-limiter 4.5 (looked at in 2026-11) keep the limits that you
+give them. Neither learns a limit from an answer's headers, and neither corrects what a request was
+expected to use once its real number of tokens is known.
+"""
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
 import math
 import re
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -15,12 +20,14 @@ import httpx
 from ..replay.tape import listen
 from ..reply import Json, read_usage
 from .clock import Clock
-from .layer import Layer, is_stream
+from .layer import Flow, Layer, Transport, is_stream
 
 MINUTE = 60.0
-POLL = 0.05  # seconds between looks at whether the first answer has come
-LOOK = 1.0  # and between looks at whether answers were shorter than expected
-FIRST_GUESS = 256.0  # tokens of an answer, as long as none has come
+# Seconds after which a queued request looks again, sooner than the limits alone would admit it: the
+# first answer arrives, answers use fewer tokens than expected, and requests ahead are cancelled.
+FIRST_ANSWER, TOKENS, REQUESTS = 0.05, 1.0, 10.0
+# Tokens of an answer, as long as none has come.
+FIRST_GUESS = 256
 
 
 class RateLimit(Layer):
@@ -29,18 +36,21 @@ class RateLimit(Layer):
     transport: the transport inside, sync or async.
     requests_per_minute, tokens_per_minute: limits for each model. Without them, and where the server's
     are lower, it learns them from the headers `x-ratelimit-limit-req-minute` and
-    `x-ratelimit-limit-tokens-minute` of each answer; until one has come, requests to a model go one by
-    one. An error without these headers tells nothing.
+    `x-ratelimit-limit-tokens-minute` of each answer; until one has come, requests to a model are sent
+    one at a time. An error without these headers teaches it nothing.
     From the headers with `remaining` it learns what others use on the same account. Streams carry no
-    such headers (none of 199 recorded since mid-2025 did): if you only stream, name the limits.
+    such headers (none of 199 recorded since mid-2025 did): if you only stream, pass the limits.
     clock: where time comes from.
 
     A request counts from its start until 60 seconds after its answer began, since nobody knows when in
-    between the server counts it. Its tokens are estimated before it goes (a quarter of its bytes, and
-    `max_tokens` or else the mean of the answers so far) and corrected afterwards, by the header
+    between the server counts it. Its tokens are estimated before it is sent (a quarter of its bytes,
+    and `max_tokens` or else the mean of the answers so far) and corrected afterwards, by the header
     `x-ratelimit-tokens-query-cost` or by the usage at the end of a stream.
 
-    One object shares its budget among all clients, threads and tasks that use it. How long it held a
+    Requests are sent in the order in which they came. One that is larger than the limit is sent once
+    the window is empty.
+
+    One object shares its limits among all clients, threads and tasks that use it. How long it held a
     request back is in `response.extensions["held_back"]`, in seconds.
 
     Raises ValueError for limits that are not positive.
@@ -48,19 +58,19 @@ class RateLimit(Layer):
 
     def __init__(
         self,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport,
+        transport: Transport,
         *,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(transport)
+        super().__init__(transport, clock)
         self._own = requests_per_minute, tokens_per_minute
         for limit in self._own:
             if limit is not None and not limit > 0:
                 raise ValueError(f"A limit of {limit} per minute would hold back every request.")
-        self.clock = clock or Clock()
-        self._lock = threading.Lock()  # never held while waiting, so tasks can share it, too
+        # Never held while a request waits, so tasks can share it as well.
+        self._lock = threading.Lock()
         self._models: dict[str, _Model] = {}
 
     @property
@@ -69,70 +79,64 @@ class RateLimit(Layer):
         with self._lock:
             return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        turn = _Turn(self._model(request), request, self.clock.now())
-        while wait := self._admit(turn):
-            self.clock.sleep(wait)
+    def flow(self, request: httpx.Request) -> Flow:
+        turn = self._queue(request)
         try:
-            response = self.send(request)
+            while wait := self._admit(turn):
+                yield wait
+            # For a Retry around it: an attempt that fails brings no response that could hold this.
+            request.extensions["held_back"] = turn.held_back
+            response: httpx.Response = yield request
         except BaseException:
             self._give_up(turn)
             raise
         self._learn(turn, response)
         return response
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        turn = _Turn(self._model(request), request, self.clock.now())
-        while wait := self._admit(turn):
-            await self.clock.asleep(wait)
-        try:
-            response = await self.asend(request)
-        except BaseException:
-            self._give_up(turn)
-            raise
-        self._learn(turn, response)
-        return response
-
-    def _model(self, request: httpx.Request) -> _Model:
-        name = str(_body(request).get("model", request.url.path))
+    def _queue(self, request: httpx.Request) -> _Turn:
+        body = _body(request)
+        name = str(body.get("model", request.url.path))
         with self._lock:
-            return self._models.setdefault(name, _Model(*self._own))
+            if name not in self._models:
+                self._models[name] = _Model(*self._own)
+            return _Turn(self._models[name], body, len(request.content), self.clock.now())
 
     def _admit(self, turn: _Turn) -> float:
-        """0 when the request may go now, and is counted; else the seconds to wait before asking again."""
+        """0 if the request may be sent now, and counts; else the seconds until it looks again."""
         with self._lock:
             model, now = turn.model, self.clock.now()
             if model.asked and not model.known:
-                return POLL
-            wait = max(model.requests.wait(now, 1), min(model.tokens.wait(now, turn.tokens), LOOK))
-            if wait == 0:
+                return min(TOKENS, FIRST_ANSWER * (1 + turn.requests.ahead()))
+            wait = max(turn.requests.wait(now), turn.tokens.wait(now))
+            if not wait:
                 model.asked = True
-                turn.uses = model.requests.add(1), model.tokens.add(turn.tokens)
                 turn.held_back = now - turn.arrived
+                turn.requests.start()
+                turn.tokens.start()
             return wait
 
     def _give_up(self, turn: _Turn) -> None:
         with self._lock:
-            turn.model.asked = False  # if this was the first request, the next one finds out
-            turn.ended(self.clock.now())
+            if turn.requests.counts:
+                # If this was the first request, the next one finds the limits out.
+                turn.model.asked = False
+            turn.end(self.clock.now())
 
     def _learn(self, turn: _Turn, response: httpx.Response) -> None:
         response.extensions = {**response.extensions, "held_back": turn.held_back}
-        cost = _number(response, "x-ratelimit-tokens-query-cost")
-        if not response.is_success:
-            cost = 0.0
+        cost = _number(response, "x-ratelimit-tokens-query-cost") if response.is_success else 0
         with self._lock:
-            turn.ended(self.clock.now())
+            now, model = self.clock.now(), turn.model
+            turn.end(now)
             if cost is not None:
                 turn.correct(cost)
-            for window, what in ((turn.model.requests, "req"), (turn.model.tokens, "tokens")):
+            for window, what in ((model.requests, "req"), (model.tokens, "tokens")):
                 limit = _number(response, f"x-ratelimit-limit-{what}-minute")
                 left = _number(response, f"x-ratelimit-remaining-{what}-minute")
-                window.learn(self.clock.now(), limit, left)
-                turn.model.known |= response.is_success or limit is not None
-            turn.model.asked = turn.model.known  # an error may tell nothing: the next one finds out
+                window.learn(now, limit, left)
+                model.known |= response.is_success or limit is not None
+            # An error may teach nothing: then the next request finds the limits out.
+            model.asked = model.known
         if is_stream(response):
             listen(httpx, response, self.clock.now, functools.partial(self._correct, turn))
 
@@ -143,97 +147,136 @@ class RateLimit(Layer):
                 turn.correct(max(0, usage.total_tokens - usage.cached_tokens))
 
 
-@dataclass
-class _Use:
-    """A part of a limit that is used up, until a minute after `ended`."""
-
-    amount: float
-    ended: float = math.inf  # as long as the answer has not begun
-
-
 class _Window:
-    """What was used of one limit in the last minute."""
+    """One limit of a model: what is in use of it, and what waits for it.
 
-    def __init__(self, own: float | None) -> None:
+    All amounts are whole numbers, so that sums stay exact however often they change.
+    """
+
+    def __init__(self, own: float | None, look: float) -> None:
         self.own = self.limit = own
-        self.uses: list[_Use] = []
-
-    def wait(self, now: float, amount: float) -> float:
-        """Seconds until this much more may fit. What is larger than the limit goes when all is over."""
-        self.forget(now)
-        wait, total = 0.0, amount + self.total()
-        for use in sorted(self.uses, key=lambda use: use.ended):
-            if self.limit is None or total <= self.limit:
-                break
-            wait = max(min(use.ended, now) + MINUTE - now, 0.001)
-            total -= use.amount
-        return wait
+        self.look = look
+        # Of requests under way, and of those whose answer began in the last minute.
+        self.used = 0
+        self.ended: collections.deque[_Share] = collections.deque()
+        # What has ever joined the queue, and what has left it.
+        self.joined = self.left = 0
 
     def forget(self, now: float) -> None:
-        self.uses = [use for use in self.uses if use.ended > now - MINUTE]
+        while self.ended and self.ended[0].ended <= now - MINUTE:
+            share = self.ended.popleft()
+            share.counts = False
+            self.used -= share.amount
 
-    def total(self) -> float:
-        return sum(use.amount for use in self.uses)
-
-    def add(self, amount: float) -> _Use:
-        self.uses.append(_Use(amount))
-        return self.uses[-1]
-
-    def learn(self, now: float, limit: float | None, left: float | None) -> None:
-        if not limit:  # no header; or no allowance at all, and then holding back does not help
+    def learn(self, now: float, limit: int | None, left: int | None) -> None:
+        # No header; or no allowance at all, and then holding back does not help.
+        if not limit:
             return
         self.limit = min(limit, self.own or limit)
-        self.forget(now)  # what is over by now is not in `left`, either
-        if left is not None and (others := limit - left - self.total()) > 0:
-            self.uses.append(_Use(others, now))
+        # What is over by now is not in `left` either.
+        self.forget(now)
+        if left is not None and (others := limit - left - self.used) > 0:
+            share = _Share(self, others)
+            share.start()
+            share.end(now)
+
+
+class _Share:
+    """What one request takes of one limit: it is queued, then in use, and a minute later over."""
+
+    def __init__(self, window: _Window, amount: int) -> None:
+        self.window, self.amount, self.before = window, amount, window.joined
+        window.joined += amount
+        self.counts, self.ended = False, math.inf
+
+    def ahead(self) -> int:
+        """How much is queued before it; less where later ones have left the queue."""
+        return max(0, self.before - self.window.left)
+
+    def wait(self, now: float) -> float:
+        """Seconds until it may fit behind what is ahead: 0 if it does now."""
+        window, limit, ahead = self.window, self.window.limit, self.ahead()
+        window.forget(now)
+        if limit is None:
+            return 0.0
+        over = window.used + ahead + min(self.amount, limit) - limit
+        if over <= 0:
+            return 0.0
+        # The further back, the rarer the looks: many that look often would cost more than they gain.
+        longest = min(MINUTE, window.look * (1 + ahead / limit))
+        # Else not even an empty window has room for it yet.
+        if over <= window.used:
+            for share in window.ended:
+                over -= share.amount
+                wait = share.ended + MINUTE - now
+                if over <= 0 or wait >= longest:
+                    return min(max(wait, 0.001), longest)
+        return longest
+
+    def start(self) -> None:
+        self.window.left += self.amount
+        self.window.used += self.amount
+        self.counts = True
+
+    def end(self, now: float) -> None:
+        """Its answer began, or will not come."""
+        if self.counts:
+            self.ended = now
+            self.window.ended.append(self)
+        else:
+            self.window.left += self.amount
+
+    def correct(self, amount: int) -> None:
+        if self.counts:
+            self.window.used += amount - self.amount
+            self.amount = amount
 
 
 class _Model:
     """What is known of one model."""
 
     def __init__(self, requests: float | None, tokens: float | None) -> None:
-        self.requests, self.tokens = _Window(requests), _Window(tokens)
-        self.asked = False  # a request has gone
-        self.known = requests is not None and tokens is not None  # or an answer has told
-        self.answers, self.answered = 0, 0.0  # how many, and their tokens beyond the questions
+        self.requests, self.tokens = _Window(requests, REQUESTS), _Window(tokens, TOKENS)
+        # Whether a request was sent, and whether an answer (or the caller) named the limits.
+        self.asked, self.known = False, requests is not None and tokens is not None
+        # How many answers came, and their tokens without those of the questions.
+        self.answers, self.answered = 0, 0
 
 
 class _Turn:
     """One request on its way."""
 
-    def __init__(self, model: _Model, request: httpx.Request, now: float) -> None:
+    def __init__(self, model: _Model, body: Json, size: int, now: float) -> None:
         self.model, self.arrived, self.held_back = model, now, 0.0
-        self.question = len(request.content) / 4
-        body = _body(request)
+        self.question = math.ceil(size / 4)
         answer = body.get("max_tokens")
-        if not isinstance(answer, int | float):
-            answer = FIRST_GUESS if "messages" in body else 0.0
+        if not isinstance(answer, int) or answer < 1:
+            answer = FIRST_GUESS if "messages" in body else 0
             if model.answers:
-                answer = model.answered / model.answers
-        self.tokens = self.question + answer
-        self.uses: tuple[_Use, _Use] | None = None  # of requests and tokens, once it is admitted
+                answer = math.ceil(model.answered / model.answers)
+        self.requests = _Share(model.requests, 1)
+        self.tokens = _Share(model.tokens, self.question + answer)
 
-    def ended(self, now: float) -> None:
-        for use in self.uses or ():
-            use.ended = now
+    def end(self, now: float) -> None:
+        self.requests.end(now)
+        self.tokens.end(now)
 
-    def correct(self, cost: float) -> None:
+    def correct(self, cost: int) -> None:
         """Count what it cost instead of what it was expected to."""
-        if self.uses:
-            self.uses[1].amount = cost
+        self.tokens.correct(cost)
         if cost:
             self.model.answers += 1
-            self.model.answered += max(0.0, cost - self.question)
+            self.model.answered += max(0, cost - self.question)
 
 
 def _body(request: httpx.Request) -> dict[str, Any]:
     try:
         body = json.loads(request.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _number(response: httpx.Response, header: str) -> float | None:
+def _number(response: httpx.Response, header: str) -> int | None:
     value = response.headers.get(header, "")
-    return float(value) if re.fullmatch(r"\d{1,15}", value, re.ASCII) else None
+    return int(value) if re.fullmatch(r"\d{1,15}", value, re.ASCII) else None

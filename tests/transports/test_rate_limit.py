@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import helpers
+from helpers.offline.server import LocalServer
 from helpers.transports.rate_limit import FIRST_GUESS, RateLimit
 
 URL = "https://api.mistral.ai/v1/chat/completions"
@@ -159,7 +160,7 @@ def test_what_others_use_is_not_hidden_by_what_is_over():
             ask(client)
         clock.time = 50
         ask(client)
-    assert limiter._models["m"].requests.total() == 7
+    assert limiter._models["m"].requests.used == 7
 
 
 def test_each_model_has_its_own_budget():
@@ -239,7 +240,7 @@ def test_a_streams_usage_corrects_its_estimate(asynchronous, left_at):
             for piece in response.iter_bytes():
                 if left_at and left_at in piece:
                     break
-    assert limiter._models["m"].tokens.total() == 40
+    assert limiter._models["m"].tokens.used == 40
 
 
 def test_a_long_question_counts_before_it_is_sent():
@@ -335,7 +336,7 @@ async def ask_all(transport, server, count):
 
 def test_64_calls_at_once_get_their_answers_and_no_429():
     clock = helpers.transports.Clock(speed=30)
-    with helpers.offline.server.LocalServer(40, clock) as server:
+    with LocalServer(40, clock) as server:
         limiter = RateLimit(httpx.AsyncHTTPTransport(), clock=clock)
         codes = asyncio.run(ask_all(helpers.Retry(limiter, clock=clock), server, 64))
     assert codes == [200] * 64, "none is lost"
@@ -345,7 +346,7 @@ def test_64_calls_at_once_get_their_answers_and_no_429():
 
 def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
     clock = helpers.transports.Clock(speed=30)
-    with helpers.offline.server.LocalServer(40, clock) as server:
+    with LocalServer(40, clock) as server:
         retry = helpers.Retry(
             httpx.AsyncHTTPTransport(),
             attempts=30,
@@ -359,7 +360,7 @@ def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
 
 
 def test_64_calls_alone_are_refused_beyond_the_limit():
-    with helpers.offline.server.LocalServer(40) as server:
+    with LocalServer(40) as server:
         codes = asyncio.run(ask_all(httpx.AsyncHTTPTransport(), server, 64))
     assert codes.count(200) == 40
     assert server.refused == 24
@@ -368,7 +369,7 @@ def test_64_calls_alone_are_refused_beyond_the_limit():
 def test_threads_share_the_budget():
     clock = helpers.transports.Clock(speed=30)
     codes = []
-    with helpers.offline.server.LocalServer(15, clock) as server:
+    with LocalServer(15, clock) as server:
         transport = RateLimit(httpx.HTTPTransport(), clock=clock)
         with httpx.Client(transport=transport, base_url=server.url) as client:
             threads = [
@@ -395,14 +396,14 @@ def test_two_clients_share_one_limiter():
         await first.aclose()
         return [answer.status_code for answer in answers]
 
-    with helpers.offline.server.LocalServer(10, clock) as server:
+    with LocalServer(10, clock) as server:
         assert asyncio.run(both(server)) == [200] * 16
         assert server.refused == 0
 
 
 def test_a_task_that_is_cancelled_while_waiting_uses_nothing_up():
     clock = helpers.transports.Clock()
-    with helpers.offline.server.LocalServer(100, clock) as server:
+    with LocalServer(100, clock) as server:
 
         async def ask_and_leave():
             limiter = RateLimit(httpx.AsyncHTTPTransport(), requests_per_minute=1, clock=clock)
@@ -411,7 +412,7 @@ def test_a_task_that_is_cancelled_while_waiting_uses_nothing_up():
                 with anyio.move_on_after(0.05) as scope:
                     await post(client, 2)
                 assert scope.cancelled_caught
-                return limiter._models["m"].requests.total()
+                return limiter._models["m"].requests.used
 
         assert asyncio.run(ask_and_leave()) == 1
         assert server.answered == 1
