@@ -16,10 +16,11 @@ import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from . import cluster
+from .chats import VERSIONS
 from .duplicates import Records, compare, make_records
 from .files import LONGEST, lines, replacing, source_file, state
 from .report import Problem, Report
-from .rules import KINDS, VERSIONS, Sample, check_line, excerpt
+from .rules import KEYS, Sample, check_line, excerpt
 
 BLOCK = 2 * 2**20  # bytes that are checked in one go
 
@@ -56,7 +57,7 @@ def check(
     Raises OSError for a file that can't be read, ValueError for one that is not text and for
     arguments that make no sense, RuntimeError if a file changes while it is read.
     """
-    for name, value, known in (("kind", kind, (None, *KINDS)), ("version", version, VERSIONS)):
+    for name, value, known in (("kind", kind, (None, *KEYS.values())), ("version", version, VERSIONS)):
         if value not in known:
             raise ValueError(f"{name} is {value!r}: give one of {', '.join(map(str, known))}.")
     if near is not None and not 0 < near <= 1:
