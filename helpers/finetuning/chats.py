@@ -64,6 +64,9 @@ def chat_findings(messages: Any, is_chat: bool, version: str) -> Iterator[Findin
         except ValidationError as error:
             sound = False
             yield from _refused_fields(error, messages, start)
+        except RuntimeError as error:  # a picture that is none
+            sound = False
+            yield "field", str(error), messages[start : start + SLICE]
     if not sound:
         return
     try:
