@@ -57,7 +57,10 @@ def check(
     Raises OSError for a file that can't be read, ValueError for one that is not text and for
     arguments that make no sense, RuntimeError if a file changes while it is read.
     """
-    for name, value, known in (("kind", kind, (None, *KEYS.values())), ("version", version, VERSIONS)):
+    for name, value, known in (
+        ("kind", kind, (None, *KEYS.values())),
+        ("version", version, VERSIONS),
+    ):
         if value not in known:
             raise ValueError(f"{name} is {value!r}: give one of {', '.join(map(str, known))}.")
     if near is not None and not 0 < near <= 1:

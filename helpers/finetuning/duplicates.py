@@ -1,7 +1,7 @@
 """Lines compared with one another: duplicates, contradictions, near-duplicates, leaks.
 
-Candidates for near-duplicates are found by MinHash over words (rensa, in Rust); then the share of
-word bigrams in common decides. Only lines without problems of their own take part.
+Candidates for near-duplicates are found by MinHash over word bigrams (rensa, in Rust); then the
+exact share of bigrams in common decides. Only lines without problems of their own take part.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def words(text: str) -> list[bytes]:
 
 
 def sketch(texts: list[str]) -> npt.NDArray[np.uint16]:
-    """A row of hashes for each text: two texts have each in common as often as their words."""
-    rows = RMinHash.digest_matrix_from_token_byte_sets(list(map(words, texts)), HASHES, 0).to_rows()
+    """A row of hashes for each text: two texts have each in common as often as their bigrams."""
+    bigrams = [list(map(operator.add, found, found[1:])) for found in map(words, texts)]
+    rows = RMinHash.digest_matrix_from_token_byte_sets(bigrams, HASHES, 0).to_rows()
     return np.array(rows, np.uint32).astype(np.uint16)
 
 

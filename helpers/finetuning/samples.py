@@ -67,7 +67,7 @@ def write(samples: Iterable[Json], path: str | os.PathLike[str]) -> int:
             try:
                 line = json.dumps(sample, ensure_ascii=False, allow_nan=False)
                 file.write(line.encode() + b"\n")
-            except (ValueError, RecursionError) as error:
+            except (TypeError, ValueError, RecursionError) as error:
                 raise ValueError(f"Sample {count} can't be written as JSON ({error}).") from None
     return count
 
