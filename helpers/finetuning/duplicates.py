@@ -22,9 +22,13 @@ from .rules import Sample, normalize
 HASHES, BAND = 32, 3
 # What lines are compared by. `line` is negative in the test file; `start` is the byte where it begins.
 RECORD = np.dtype(
-    [(name, "u8") for name in ("prompt", "answer", "exact")]
-    + [(name, "i8") for name in ("line", "start")]
-    + [("sketch", "u2", (HASHES,))]
+    [
+        ("prompt", "u8"),
+        ("answer", "u8"),
+        ("line", "i8"),
+        ("start", "i8"),
+        ("sketch", "u2", (HASHES,)),
+    ]
 )
 # Beyond ASCII, punctuation is removed and characters that are words of their own stand alone.
 PUNCTUATION = re.compile(r"[^\w\x00-\x7f]")
@@ -38,14 +42,7 @@ Row = tuple[int, int, str, str]  # line, start, reason, detail
 def make_records(samples: list[tuple[int, int, Sample]], near: bool) -> Records:
     """One record for each sample, given with its line and with the byte where that begins."""
     rows = [
-        (
-            _digest(normalize(prompt)),
-            _digest(normalize(answer)),
-            _digest(f"{prompt}\2{answer}".encode()),
-            line,
-            start,
-            0,
-        )
+        (_digest(prompt), _digest(answer), line, start, 0)
         for line, start, (prompt, answer, _) in samples
     ]
     records = np.array(rows, RECORD)
@@ -156,26 +153,30 @@ def _same_prompt(
     member = (np.r_[again, False] | np.r_[False, again])[: len(order)]
     rows = (row.item() for row in records[order[member]])
     for _, group in itertools.groupby(rows, key=operator.itemgetter(0)):
-        first, begin = 0, 0
-        answers: dict[int, int] = {}
-        exact_ones: set[int] = set()
-        for _, answer, exact, line, start, _ in group:
-            if not first:
-                first, begin = line, start
-            elif line > 0 > first:
-                yield line, start, "test leak", f"line {-first} of the test file has its prompt"
-            elif line > 0 and answer in answers:
-                but = "" if exact in exact_ones else " but for whitespace or case"
-                yield line, start, f"duplicate{but}", f"the same as line {answers[answer]}"
-            elif line > 0:
-                yield line, start, "contradiction", f"line {first} has another answer"
-                one, two = sample_of(first, begin).answer, sample_of(line, start).answer
-                if threshold and (share := near_duplicate_share(one, two, threshold)):
-                    detail = f"{share:.0%} of its answer's word bigrams are those of line {first}"
+        # Of each answer to this prompt, the first line that has it and where that begins.
+        answers: dict[int, tuple[int, int]] = {}
+        for _, answer, line, start, _ in group:
+            first = next(iter(answers.values()), (line, start))
+            same = answers.setdefault(answer, (line, start))
+            if line < 0 or line == first[0]:
+                continue
+            mine = sample_of(line, start)
+            if first[0] < 0:
+                yield line, start, "test leak", f"line {-first[0]} of the test file has its prompt"
+            elif line != same[0]:
+                other = sample_of(*same)
+                exact = (mine.prompt, mine.answer) == (other.prompt, other.answer)
+                but = "" if exact else " but for whitespace or case"
+                yield line, start, f"duplicate{but}", f"the same as line {same[0]}"
+            else:
+                yield line, start, "contradiction", f"line {first[0]} has another answer"
+                share = near_duplicate_share(sample_of(*first).answer, mine.answer, threshold or 2)
+                if share:
+                    detail = (
+                        f"{share:.0%} of its answer's word bigrams are those of line {first[0]}"
+                    )
                     yield line, start, "near-duplicate", detail
-            answers.setdefault(answer, line)
-            exact_ones.add(exact)
 
 
-def _digest(data: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(normalize(text), digest_size=8).digest(), "little")

@@ -50,11 +50,6 @@ class Report:
         return self.lines - self.rejected
 
     @property
-    def blank(self) -> int:
-        """How many lines have nothing but whitespace."""
-        return self.counts.get("blank line", 0)
-
-    @property
     def counts(self) -> dict[str, int]:
         """How many problems there are of each reason, the most frequent first."""
         found = collections.Counter(problem.reason for problem in self.problems)

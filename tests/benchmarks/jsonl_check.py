@@ -1,7 +1,7 @@
 """Time `finetuning.check` on a million lines, against pandas. Part of `make bench`.
 
-Makes a file of chats (about 0.9 GB; `--lines` for another size) with 16 kinds of faults in 0.5% of its
-lines, and prints seconds, the peak of memory, and how many faults were found with the right reason.
+Makes a file of chats (about 0.9 GB; `--lines` for another size) with 16 kinds of problems in 0.5% of its
+lines, and prints seconds, the peak of memory, and how many problems were found with the right reason.
 pandas stops at the first line that is not UTF-8 or not JSON, so it gets a file without those.
 """
 
@@ -22,8 +22,8 @@ SYSTEM = "You are the help desk of a shop. Answer kindly, in two or three senten
 UNREADABLE = ("bad JSON", "not an object", "not UTF-8")
 
 
-def make(path, faults_path, count, readable_path):
-    """A file with planted faults: which line has which, goes into faults_path."""
+def make(path, problems_path, count, readable_path):
+    """A file with planted problems: which line has which, goes into problems_path."""
     rng = random.Random(7)
     sounds = [c + v for c in "bcdfghklmnprstvwz" for v in "aeiou"]
     vocabulary = ["".join(rng.choices(sounds, k=rng.randint(1, 4))) for _ in range(20_000)]
@@ -80,7 +80,7 @@ def make(path, faults_path, count, readable_path):
         elif kind == "empty content":
             messages[1]["content"] = "  "
         elif kind == "wrong order":
-            messages.insert(2, {"role": "user", "content": words(5, 9)})
+            messages[3:3] = [messages[0], {"role": "user", "content": words(5, 9)}, messages[2]]
         elif kind == "last message":
             messages.append({"role": "user", "content": words(5, 9)})
         elif kind == "tool call":
@@ -103,7 +103,7 @@ def make(path, faults_path, count, readable_path):
             return dump(change(early(), content=f"{words(25, 60)}."))
         elif kind == "duplicate":
             return old.pop(rng.randrange(len(old)))
-        elif kind == "duplicate but for white space or case":
+        elif kind == "duplicate but for whitespace or case":
             return old.pop(rng.randrange(len(old))).replace(b"?", b" ?\\n", 1)
         elif kind == "near-duplicate":
             value = early()
@@ -122,7 +122,7 @@ def make(path, faults_path, count, readable_path):
         "weight",
     ]
     kinds += ["too long", "e-mail address", "API key", "contradiction", "duplicate"]
-    kinds += ["duplicate but for white space or case", "near-duplicate"]
+    kinds += ["duplicate but for whitespace or case", "near-duplicate"]
     planted = {}
     with path.open("wb") as file, readable_path.open("wb") as readable:
         for number in range(1, count + 1):
@@ -138,7 +138,7 @@ def make(path, faults_path, count, readable_path):
             file.write(line + b"\n")
             if planted.get(number) not in UNREADABLE:
                 readable.write(line + b"\n")
-    faults_path.write_text(json.dumps(planted))
+    problems_path.write_text(json.dumps(planted))
 
 
 def by_us(path):
@@ -149,7 +149,7 @@ def by_us(path):
 
 
 def by_pandas(path):
-    """The same checks as a user of pandas would write them, but near-duplicates, which it lacks."""
+    """The same checks as a user of pandas would write them, except for near-duplicates."""
     import pandas as pd
 
     found, digests = set(), []
@@ -193,7 +193,7 @@ def by_pandas(path):
     exact, tight, prompt = (frame.duplicated(name) for name in frame)
     for reason, wrong in {
         "duplicate": exact,
-        "duplicate but for white space or case": tight & ~exact,
+        "duplicate but for whitespace or case": tight & ~exact,
         "contradiction": prompt & ~tight,
     }.items():
         found |= {(line, reason) for line in frame.index[wrong]}
@@ -225,15 +225,15 @@ def main():
         print(json.dumps([seconds, memory, sorted(found)]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        path, readable, faults = (
-            Path(folder) / n for n in ("all.jsonl", "readable.jsonl", "faults")
+        path, readable, problems = (
+            Path(folder) / n for n in ("all.jsonl", "readable.jsonl", "problems")
         )
-        make(path, faults, options.lines, readable)
-        planted = {int(line): kind for line, kind in json.loads(faults.read_text()).items()}
+        make(path, problems, options.lines, readable)
+        planted = {int(line): kind for line, kind in json.loads(problems.read_text()).items()}
         rest = (n for n in range(1, options.lines + 1) if planted.get(n) not in UNREADABLE)
         number_there = {line: n for n, line in enumerate(rest, 1)}
         print(
-            f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} faults"
+            f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} problems"
         )
         print(f"{'':24}{'seconds':>8}{'MB':>8}{'found':>14}{'beyond':>8}")
         for way in WAYS:
