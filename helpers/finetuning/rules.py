@@ -54,6 +54,11 @@ FORMATS = {
     ("prompt", "completion"): "pairs: from_pairs turns prompt and completion into messages",
     ("interactions",): "unknown here: rename interactions to messages",
 }
+BESIDE_MESSAGES = {
+    "text": "it has both messages and text",
+    "available_tools": "rename available_tools to tools",
+    "functions": "rename functions to tools",
+}
 # Whitespace in ASCII, as str.split has it.
 SPACE = b" \t\r\n\v\f\x1c\x1d\x1e\x1f"
 Json = dict[str, Any]
@@ -175,8 +180,9 @@ def _form(sample: Json, found: str | None, kind: str | None, version: str) -> It
     elif "messages" in sample:
         if not is_plain(sample["messages"]):
             yield from chat_findings(sample["messages"], found == "chat", version)
-        for name in sample.keys() & {"text", "available_tools", "functions"}:
-            yield "format", f"a sample with messages has no {name}: tools are called tools", sample
+        for key, detail in BESIDE_MESSAGES.items():
+            if key in sample:
+                yield "format", detail, sample
     elif not isinstance(sample.get("text"), str):
         yield "field", "text is not a text", sample
     elif not sample["text"].strip():

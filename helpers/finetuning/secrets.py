@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# For each reason: what a reader sees in its place, what it is, and the pattern.
+# For each reason: what replaces it, what it is, and the pattern.
 PATTERNS = {
     "API key": (
-        "[key]",
+        r"\1\2[key]",
         "a key, token or private key",
         re.compile(
             # the formats that makers give their keys
@@ -21,11 +21,11 @@ PATTERNS = {
             # Mistral's: 32 letters and digits; with both cases and a digit it is no checksum
             r"|\b(?=\w{0,31}[a-z])(?=\w{0,31}[A-Z])(?=\w{0,31}\d)[a-zA-Z0-9]{32}\b"
             # other keys have no fixed format; the word before gives them away,
-            r"|(?i:(?:key|token|secret|password|bearer|mistral)\W{1,4}(?:is\W{1,3})?"
+            r"|(?i:((?:key|token|secret|password|bearer|mistral)\W{1,4}(?:is\W{1,3})?)"
             # but user_settings_v2 is none
             r"(?!(?:[a-z]+[_-]){2,}[a-z]*\d*(?![\w-]))(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[\w-]{16,})"
             # of AWS
-            r"|(?i:secret_access_key\W{1,4})[\w/+]{40}"
+            r"|(?i:(secret_access_key\W{1,4}))[\w/+]{40}"
         ),
     ),
     # \u0040 is the @ in a line of JSON that could not be read; git@ is no person
