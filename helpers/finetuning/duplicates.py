@@ -27,7 +27,7 @@ RECORD = np.dtype(
         ("answer", "u8"),
         ("line", "i8"),
         ("start", "i8"),
-        ("sketch", "u2", (HASHES,)),
+        ("sketch", "u1", (HASHES,)),
     ]
 )
 # Beyond ASCII, punctuation is removed and characters that are words of their own stand alone.
@@ -58,14 +58,14 @@ def words(text: str) -> list[bytes]:
     return text.lower().encode().translate(ASCII_WORDS).split()
 
 
-def sketch(texts: list[str]) -> npt.NDArray[np.uint16]:
+def sketch(texts: list[str]) -> npt.NDArray[np.uint8]:
     """A row of hashes for each text: two texts have each in common as often as their bigrams."""
     bigrams = [list(map(operator.add, found, found[1:])) for found in map(words, texts)]
     rows = RMinHash.digest_matrix_from_token_byte_sets(bigrams, HASHES, 0).to_rows()
-    return np.array(rows, np.uint32).astype(np.uint16)
+    return np.array(rows, np.uint32).astype(np.uint8)
 
 
-def candidates(sketches: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+def candidates(sketches: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Pairs of row numbers (earlier, later) that are worth comparing, ordered by the later one.
 
     Those that share a band of three hashes, each with the one before and with the first of those
@@ -73,9 +73,7 @@ def candidates(sketches: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
     """
     found, count = [np.empty(0, np.int64)], len(sketches)
     for begin in range(0, HASHES - BAND + 1, BAND):
-        keys = sketches[:, begin : begin + BAND].astype(np.int64) @ (
-            1 << np.arange(0, 16 * BAND, 16)
-        )
+        keys = sketches[:, begin : begin + BAND] @ np.array([1, 2**8, 2**16])
         order = np.argsort(keys, kind="stable")
         same = np.r_[False, keys[order[1:]] == keys[order[:-1]]][:count]
         at = np.flatnonzero(same)

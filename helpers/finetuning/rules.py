@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import unicodedata
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ REASONS = {
     "more problems": "this line has more problems than a report lists",
 }
 KEYS = {"labels": "classifier", "messages": "chat", "text": "text"}
-MOST = 20  # problems of a line that a report lists
+MOST = 20  # problems of a line's form that a report lists
 FORMATS = {
     ("conversations",): "ShareGPT: turn conversations of from and value into messages",
     (
@@ -77,13 +78,15 @@ def check_line(
 ) -> tuple[str | None, list[Problem], Sample | None]:
     """A line's kind (of `KEYS`, None if unknown), its problems, and its sample if it has none.
 
-    The problems have no line number yet. Those after the first `MOST` are only counted.
+    The problems have no line number yet. Of its form, those after the first `MOST` are only counted.
     """
     sample = _parse(line)
     if isinstance(sample, tuple):
         return None, [_problem(*sample)], None
     found = next((kind for key, kind in KEYS.items() if key in sample), None)
-    findings = list(_form(sample, found, kind, version))
+    form = _form(sample, found, kind, version)
+    findings = list(itertools.islice(form, MOST))
+    left = sum(1 for _ in form)
     strings, keys = _strings(sample)
     # Each key and each string has two quotation marks; only a repeated key leaves more.
     marks = line.count(b'"') - line.count(b'\\"')
@@ -93,8 +96,8 @@ def check_line(
     if not findings and len(line) > context // 2 and sample_tokens(sample) > context:
         findings.append(("too long", f"more than the {context:,} tokens of the context", sample))
     findings += find_secrets(line, strings)
-    problems = [_problem(*finding) for finding in findings[:MOST]]
-    if left := len(findings) - len(problems):
+    problems = [_problem(*finding) for finding in findings]
+    if left:
         problems.append(Problem(0, "more problems", f"and {left:,} more in this line", ""))
     return found, problems, None if problems else comparable(sample)
 
