@@ -1,4 +1,4 @@
-"""The support conversations have the faults that are listed, and no others of these kinds."""
+"""The support conversations have the problems that are listed, and no others of these kinds."""
 
 import csv
 import datetime
@@ -10,14 +10,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from helpers import finetuning
+from helpers.finetuning import secrets
+
 DATA = Path(__file__).parent.parent / "data"
 TEXTS = ("customer", "agent", "customer_2", "agent_2")
 LABELS = ["booking", "rental", "payment", "repair", "parts", "warranty"]
 # What a customer's text must not have in training data, or an export must not have at all.
 PATTERNS = {
-    "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    "email": secrets.PATTERNS["e-mail address"][2],
     "phone": r"(?:\+|\(0|\b0)\d[\d .()]{7,}\d",
-    "api_key": r"\bsk-[\w-]{20,}|\b[A-Za-z0-9]{32}\b",
+    "api_key": secrets.PATTERNS["API key"][2],
     "html": r"</?[a-z]+ ?/?>|&[a-z#0-9]+;",
     "mojibake": r"[ÂÃ][\x80-\xbf€™¤Ÿ¼¶]",
     "nbsp": r"\xa0",
@@ -79,7 +82,7 @@ def test_each_conversation_is_one_row():
     assert {row["rating"] for row in table} == {"", "1", "2", "3", "4", "5"}
 
 
-def test_pandas_reads_it_if_it_is_told_that_na_is_a_text():
+def test_pandas_reads_every_cell_with_keep_default_na():
     path = DATA / "support_conversations.csv"
     read = pd.read_csv(path, keep_default_na=False, dtype=str)
     assert read.to_dict("records") == list(CONVERSATIONS.values())
@@ -87,7 +90,7 @@ def test_pandas_reads_it_if_it_is_told_that_na_is_a_text():
     assert set(read["agent"][lost]) == {"N/A", "n/a"}
 
 
-def test_what_is_planted_is_counted():
+def test_planted_problems_are_listed_once_and_counted():
     listed = [(row["ticket"], row["fault"], row["of"]) for row in PLANTED]
     assert listed == sorted(set(listed))
     assert {row["ticket"] for row in PLANTED} <= set(CONVERSATIONS)
@@ -133,7 +136,7 @@ def test_a_pattern_finds_what_is_planted_and_nothing_else(fault):
     assert found == planted(fault)
 
 
-def test_names_and_addresses_are_where_they_are_planted():
+def test_names_and_addresses_are_only_where_they_are_planted():
     street = r"\b\d+ (bis )?(rue|chemin|allée|impasse) |straße \d+"
     found = {t for t, row in CONVERSATIONS.items() if re.search(street, row["customer"])}
     assert found == planted("address") <= planted("name")
@@ -141,7 +144,7 @@ def test_names_and_addresses_are_where_they_are_planted():
         assert re.search(r"[A-Z][a-zé]+[ -][A-Z][a-zé]+", CONVERSATIONS[ticket]["customer"])
 
 
-def test_nobody_is_reached_by_the_personal_data():
+def test_personal_data_reaches_nobody():
     for name in ("support_conversations.csv", "tickets.csv"):
         for row in rows(name):
             text = " ".join(row.values())
@@ -155,7 +158,7 @@ def test_nobody_is_reached_by_the_personal_data():
                 assert re.search("example", key, re.IGNORECASE), key
 
 
-def test_empty_turns_are_listed():
+def test_empty_turns_are_all_listed():
     for fault, column in (("empty_customer", "customer"), ("empty_agent", "agent")):
         assert {t for t, row in CONVERSATIONS.items() if not row[column]} == planted(fault)
     unanswered = {t for t, row in CONVERSATIONS.items() if row["customer_2"] and not row["agent_2"]}
@@ -164,7 +167,7 @@ def test_empty_turns_are_listed():
     assert all(text == "" or text.strip() for row in CONVERSATIONS.values() for text in texts(row))
 
 
-def test_placeholders_are_the_replies_without_a_sentence():
+def test_placeholders_are_replies_without_a_sentence():
     short = {
         t
         for t, row in CONVERSATIONS.items()
@@ -173,13 +176,13 @@ def test_placeholders_are_the_replies_without_a_sentence():
     assert short == planted("placeholder")
 
 
-def test_in_swapped_rows_the_reply_asks_what_the_customer_answers():
+def test_swapped_rows_have_the_question_in_the_reply():
     for ticket in planted("swapped"):
         row = CONVERSATIONS[ticket]
         assert "?" in row["agent"] and "?" not in row["customer"]
 
 
-def test_duplicates_are_what_they_are_called():
+def test_duplicates_of_each_kind_differ_as_their_name_says():
     for one, other in pairs("exact_duplicate"):
         assert texts(one) == texts(other)
     for one, other in pairs("spacing_duplicate"):
@@ -212,7 +215,7 @@ def test_contradictions_answer_one_question_differently():
             assert frozenset((a["ticket"], b["ticket"])) in known
 
 
-def test_the_topics_are_the_labels_where_no_spelling_is_planted():
+def test_topics_are_labels_except_for_planted_spellings():
     assert [row["label"] for row in rows("support_labels.csv")] == LABELS
     odd = {t for t, row in CONVERSATIONS.items() if row["topic"] not in LABELS}
     assert odd == planted("topic_spelling")
@@ -234,7 +237,7 @@ def test_lengths_vary_and_one_conversation_is_too_long():
         assert (DATA / name).stat().st_size < 400_000
 
 
-def test_the_tickets_are_a_fair_set():
+def test_tickets_are_balanced_and_a_quarter_is_hard():
     tickets = rows("tickets.csv")
     assert list(tickets[0]) == ["id", "text", "label", "hard"]
     assert [row["id"] for row in tickets] == [f"m{i:03d}" for i in range(1, 101)]
@@ -246,9 +249,37 @@ def test_the_tickets_are_a_fair_set():
     assert all(row["text"].strip() == row["text"] != "" for row in tickets)
 
 
-def test_the_tickets_are_not_in_the_conversations():
+def test_tickets_share_no_text_with_conversations():
     tickets = {row["id"]: shingles(row["text"]) for row in rows("tickets.csv")}
     asked = [shingles(text) for row in CONVERSATIONS.values() for text in texts(row) if text]
     for name, cut in tickets.items():
         others = [other for key, other in tickets.items() if key != name]
         assert max(jaccard(cut, other) for other in (*asked, *others)) < 0.3, name
+
+
+def test_check_finds_each_planted_problem_that_it_looks_for(tmp_path):
+    lines = []
+    for row in CONVERSATIONS.values():
+        turns = [("user", row["customer"]), ("assistant", row["agent"])]
+        if row["customer_2"] or row["agent_2"]:
+            turns += [("user", row["customer_2"]), ("assistant", row["agent_2"])]
+        lines.append({"messages": [{"role": role, "content": text} for role, text in turns]})
+    finetuning.write(lines, tmp_path / "data.jsonl")
+    report = finetuning.check(tmp_path / "data.jsonl", near=0.5, context=4096)
+    tickets = list(CONVERSATIONS)
+    found = {(tickets[problem.line - 1], problem.reason) for problem in report.problems}
+    reasons = {
+        "empty_customer": "empty content",
+        "empty_agent": "empty content",
+        "no_answer": "empty content",
+        "exact_duplicate": "duplicate",
+        "spacing_duplicate": "duplicate but for whitespace or case",
+        "near_duplicate": "near-duplicate",
+        "contradiction": "contradiction",
+        "email": "e-mail address",
+        "api_key": "API key",
+        "too_long": "too long",
+    }
+    wanted = {(row["ticket"], reasons[row["fault"]]) for row in PLANTED if row["fault"] in reasons}
+    assert wanted - found == set()
+    assert found - wanted == set()

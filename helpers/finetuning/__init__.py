@@ -1,10 +1,15 @@
-"""Training data in JSON Lines form: find what is wrong in it, clean, convert, split and count it."""
+"""Training data in JSON Lines: find what is wrong with it, clean, convert, split and count it.
 
-from .checking import check, clean
+README.md here describes the checks. From the bottom: files (bytes), rules (one line), duplicates
+(lines compared), checker (a file), splitter, samples and tokens (what is good).
+"""
+
+from .checker import check, clean
 from .report import Problem, Report
 from .rules import REASONS
-from .samples import from_pairs, read, split, write
-from .tokens import Estimate, count_tokens, estimate
+from .samples import from_pairs, read, write
+from .splitter import split
+from .tokens import Estimate, estimate, sample_tokens
 
 __all__ = [
     "REASONS",
@@ -13,10 +18,10 @@ __all__ = [
     "Report",
     "check",
     "clean",
-    "count_tokens",
     "estimate",
     "from_pairs",
     "read",
+    "sample_tokens",
     "split",
     "write",
 ]

@@ -1,73 +1,32 @@
-"""Tokens of training samples, counted by Mistral's own tokenizer, and what training on them takes."""
+"""How many tokens samples have, and what training on them takes."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib.resources
 import math
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..costs.tokens import count_text
-
-if TYPE_CHECKING:
-    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+from ..costs.tokens import count_text, count_tokens
 
 Json = dict[str, Any]
-PIECE = 10_000  # characters: one word of 100,000 takes seconds
+# Its chat template, v13, adds no text of its own; that of v15 adds a line of settings.
+MODEL = "ministral-8b-2512"
 
 
-def tekken() -> Path:
-    """The file of the tokenizer for samples with tools; its vocabulary is that of `count_text`."""
-    return Path(str(importlib.resources.files("mistral_common"))) / "data" / "tekken_240911.json"
+def sample_tokens(sample: Json) -> int:
+    """How many tokens a trainer sees of a good sample: its texts and the special tokens.
 
-
-@functools.cache
-def tokenizer() -> MistralTokenizer[Any, Any, Any, Any, Any]:
-    """Tekken of September 2024, by which Ministral 8B and Pixtral 12B count (format v3).
-
-    The newest that mistral-common 1.13.1 carries itself. Loading takes 1 to 3 seconds, once.
+    They are counted as for Ministral 3 (the API's own count for it, see `helpers.count_tokens`),
+    whose tokenizer all newer models share. Images and audio are not counted. Raises ValueError for
+    what is not a good sample.
     """
-    from mistral_common.protocol.instruct.validator import ValidationMode
-    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
-
-    return MistralTokenizer.from_file(
-        tekken(), ValidationMode.agnostic
-    )  # classifier rows end anyhow
-
-
-def count_tokens(sample: Json, at_most: int | None = None) -> int:
-    """How many tokens a trainer sees of a sample: its texts and the marks between them.
-
-    sample: a good one, as `check` has it. Images are not counted: their number of tokens depends
-    on their size, and they may be elsewhere.
-    at_most: stop counting when there are more; the result then only says that there are. Texts
-    over 10,000 characters are then counted in pieces, each of which can add a token or two.
-
-    The marks are those of `mistral_common`'s format v3: one at the beginning, two around a user's
-    message, one after an assistant's; the system prompt goes before the last user's. Samples with
-    tools it encodes itself. Raises KeyError or TypeError for what is no sample, and
-    mistral-common's own exceptions for tools that it refuses.
-    """
-    if "messages" not in sample:
-        return 1 + _count(sample["text"], at_most)
-    messages = sample["messages"]
-    if sample.get("tools") or any(m["role"] == "tool" or m.get("tool_calls") for m in messages):
-        return _encode(sample)
-    texts = [_text(message["content"]) for message in messages]
-    if messages[0]["role"] == "system":
-        (system, *texts), messages = texts, messages[1:]
-        last = max(n for n, message in enumerate(messages) if message["role"] == "user")
-        texts[last] = f"{system}\n\n{texts[last]}" if system else texts[last]
-    count: int = 1
-    for message, text in zip(messages, texts, strict=True):
-        said = text.rstrip(" ") if message["role"] == "assistant" else text  # as it does itself
-        count += 1 + (message["role"] == "user") + _count(said, at_most)
-        if at_most and count > at_most:
-            break
-    return count
+    try:
+        if "messages" not in sample:
+            return 1 + count_text(sample["text"])
+        return count_tokens(sample["messages"], MODEL, sample.get("tools")).tokens
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"This is not a good sample ({error!r}): use check first.") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,35 +90,3 @@ def estimate(
         cost = total * price_per_million / 1_000_000
     steps = math.ceil(total / (seq_len * batch_size))
     return Estimate(len(counts), sum(counts), total, steps, hours, cost)
-
-
-def _text(content: str | list[Json]) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n\n".join(part["text"] for part in content if part["type"] == "text")
-
-
-def _count(text: str, at_most: int | None) -> int:
-    count, size = 0, PIECE if at_most else max(1, len(text))
-    for start in range(0, len(text), size):
-        count += count_text(text[start : start + size])
-        if at_most and count > at_most:
-            break
-    return count
-
-
-def _encode(sample: Json) -> int:
-    from mistral_common.protocol.instruct.messages import FinetuningMessage
-    from mistral_common.protocol.instruct.request import ChatCompletionRequest
-
-    messages = [
-        {**message, "content": _text(message["content"])}
-        if isinstance(message.get("content"), list)
-        else message
-        for message in sample["messages"]
-    ]
-    request = ChatCompletionRequest[FinetuningMessage].model_validate(
-        {"messages": messages, "tools": sample.get("tools")}
-    )
-    encoded: list[int] = tokenizer().encode_chat_completion(request).tokens
-    return len(encoded)

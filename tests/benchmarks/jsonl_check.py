@@ -1,7 +1,8 @@
 """Time `finetuning.check` on a million lines, against pandas. Part of `make bench`.
 
-Makes a file of chats (about 0.9 GB; `--lines` for another size) with 16 kinds of faults in 0.5% of its
-lines, and prints seconds, the peak of memory, and how many faults were found with the right reason.
+Makes a file of chats (about 1.1 GB; `--lines` for another size) with 16 kinds of problems in 0.5% of
+its lines. Prints seconds, also of CPU (which hardly depend on what else the machine does), the peak of
+memory, and how many problems were found with the right reason.
 pandas stops at the first line that is not UTF-8 or not JSON, so it gets a file without those.
 """
 
@@ -22,8 +23,8 @@ SYSTEM = "You are the help desk of a shop. Answer kindly, in two or three senten
 UNREADABLE = ("bad JSON", "not an object", "not UTF-8")
 
 
-def make(path, faults_path, count, readable_path):
-    """A file with planted faults: which line has which, goes into faults_path."""
+def make(path, problems_path, count, readable_path):
+    """A file with planted problems: which line has which, goes into problems_path."""
     rng = random.Random(7)
     sounds = [c + v for c in "bcdfghklmnprstvwz" for v in "aeiou"]
     vocabulary = ["".join(rng.choices(sounds, k=rng.randint(1, 4))) for _ in range(20_000)]
@@ -80,7 +81,7 @@ def make(path, faults_path, count, readable_path):
         elif kind == "empty content":
             messages[1]["content"] = "  "
         elif kind == "wrong order":
-            messages.insert(2, {"role": "user", "content": words(5, 9)})
+            messages[3:3] = [messages[0], {"role": "user", "content": words(5, 9)}, messages[2]]
         elif kind == "last message":
             messages.append({"role": "user", "content": words(5, 9)})
         elif kind == "tool call":
@@ -103,7 +104,7 @@ def make(path, faults_path, count, readable_path):
             return dump(change(early(), content=f"{words(25, 60)}."))
         elif kind == "duplicate":
             return old.pop(rng.randrange(len(old)))
-        elif kind == "duplicate but for white space or case":
+        elif kind == "duplicate but for whitespace or case":
             return old.pop(rng.randrange(len(old))).replace(b"?", b" ?\\n", 1)
         elif kind == "near-duplicate":
             value = early()
@@ -122,7 +123,7 @@ def make(path, faults_path, count, readable_path):
         "weight",
     ]
     kinds += ["too long", "e-mail address", "API key", "contradiction", "duplicate"]
-    kinds += ["duplicate but for white space or case", "near-duplicate"]
+    kinds += ["duplicate but for whitespace or case", "near-duplicate"]
     planted = {}
     with path.open("wb") as file, readable_path.open("wb") as readable:
         for number in range(1, count + 1):
@@ -138,7 +139,7 @@ def make(path, faults_path, count, readable_path):
             file.write(line + b"\n")
             if planted.get(number) not in UNREADABLE:
                 readable.write(line + b"\n")
-    faults_path.write_text(json.dumps(planted))
+    problems_path.write_text(json.dumps(planted))
 
 
 def by_us(path):
@@ -149,7 +150,7 @@ def by_us(path):
 
 
 def by_pandas(path):
-    """The same checks as a user of pandas would write them, but near-duplicates, which it lacks."""
+    """The same checks as a user of pandas would write them, except for near-duplicates."""
     import pandas as pd
 
     found, digests = set(), []
@@ -193,7 +194,7 @@ def by_pandas(path):
     exact, tight, prompt = (frame.duplicated(name) for name in frame)
     for reason, wrong in {
         "duplicate": exact,
-        "duplicate but for white space or case": tight & ~exact,
+        "duplicate but for whitespace or case": tight & ~exact,
         "contradiction": prompt & ~tight,
     }.items():
         found |= {(line, reason) for line in frame.index[wrong]}
@@ -218,24 +219,24 @@ def main():
     options.add_argument("--path", help=argparse.SUPPRESS)
     options = options.parse_args()
     if options.way:  # in a process of its own, whose memory is its own
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         found = WAYS[options.way](options.path)
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps([seconds, memory, sorted(found)]))
+        print(json.dumps([seconds, cpu, memory, sorted(found)]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        path, readable, faults = (
-            Path(folder) / n for n in ("all.jsonl", "readable.jsonl", "faults")
+        path, readable, problems = (
+            Path(folder) / n for n in ("all.jsonl", "readable.jsonl", "problems")
         )
-        make(path, faults, options.lines, readable)
-        planted = {int(line): kind for line, kind in json.loads(faults.read_text()).items()}
+        make(path, problems, options.lines, readable)
+        planted = {int(line): kind for line, kind in json.loads(problems.read_text()).items()}
         rest = (n for n in range(1, options.lines + 1) if planted.get(n) not in UNREADABLE)
         number_there = {line: n for n, line in enumerate(rest, 1)}
         print(
-            f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} faults"
+            f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} problems"
         )
-        print(f"{'':24}{'seconds':>8}{'MB':>8}{'found':>14}{'beyond':>8}")
+        print(f"{'':24}{'seconds':>8}{'CPU':>8}{'MB':>8}{'found':>14}{'beyond':>8}")
         for way in WAYS:
             ours = way == "finetuning.check"
             done = subprocess.run(
@@ -244,7 +245,7 @@ def main():
                 text=True,
                 check=True,
             )
-            seconds, memory, found = json.loads(done.stdout)
+            seconds, cpu, memory, found = json.loads(done.stdout)
             found = {tuple(pair) for pair in found}
             wanted = {
                 (line if ours else number_there[line], kind)
@@ -254,7 +255,9 @@ def main():
             lines = {line for line, _ in wanted}
             beyond = sum(line not in lines for line, _ in found)
             right = f"{len(found & wanted):,}/{len(wanted):,}"
-            print(f"{way:24}{seconds:8.1f}{memory:8.0f}{right:>14}{beyond:8,}", flush=True)
+            print(
+                f"{way:24}{seconds:8.1f}{cpu:8.1f}{memory:8.0f}{right:>14}{beyond:8,}", flush=True
+            )
             if ours and found & wanted != wanted:
                 print("missed:", sorted(wanted - found)[:10])
 
