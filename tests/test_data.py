@@ -30,13 +30,15 @@ def test_the_sentences_are_balanced():
     ) == dict.fromkeys(("fr", "de", "es", "it"), 8)
 
 
-def test_the_split_of_the_sentences_leaks_nothing():
-    sentences = rows("sentences.csv")
-    for part in ("split", "topic"):
-        assert all(
-            len({row[part] for row in sentences if row["group"] == group}) == 1
-            for group in {row["group"] for row in sentences}
-        )
-    test = [row for row in sentences if row["split"] == "test"]
-    assert 0.25 < len(test) / len(sentences) < 0.35
-    assert len({row["topic"] for row in test}) == 8
+def test_groups_of_sentences_have_one_topic_and_one_original():
+    groups = {}
+    for row in rows("sentences.csv"):
+        groups.setdefault(row["group"], []).append(row)
+    assert len(groups) == 64
+    problems = [
+        name
+        for name, members in groups.items()
+        if len({row["topic"] for row in members}) != 1
+        or sum(row["kind"] in ("base", "trap") for row in members) != 1
+    ]
+    assert problems == []

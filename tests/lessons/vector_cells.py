@@ -1,0 +1,135 @@
+"""Run the cells of lessons 05 and 10 in this process, with vectors of a test's choosing.
+
+The stand-in API answers instead of the recordings, so that a test can change texts, and can raise all
+cosines as those of `mistral-embed` are raised.
+"""
+
+import ast
+import contextlib
+import io
+import re
+import symtable
+from pathlib import Path
+
+import httpx
+import nbformat
+import numpy as np
+import pytest
+from scipy.linalg import hadamard
+from threadpoolctl import threadpool_limits
+
+import helpers
+from helpers.offline import recording, vectors
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+FLOOR = 0.55
+stored = vectors.vectors
+
+
+def with_floor(texts):
+    """The stored vectors with a direction in common, so that unrelated texts are at 0.5 to 0.7."""
+    # One of Hadamard's columns that `vectors.turn` leaves out: at right angles to all vectors.
+    shared = hadamard(vectors.DIMENSIONS)[:, -1] / np.sqrt(vectors.DIMENSIONS)
+    raised = np.sqrt(FLOOR) * shared + np.sqrt(1 - FLOOR) * np.array(stored(texts))
+    return raised.astype(np.float16).astype(float).tolist()
+
+
+class Lesson:
+    """A lesson's code cells and what they have shown so far, by the cells' ids.
+
+    names: the notebook's variables. printed: text. values: the last expression of a cell.
+    figures: (figure, description, table) of `helpers.show`.
+    """
+
+    def __init__(self, lesson, embed=stored):
+        book = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
+        self.sources = {cell.id: cell.source for cell in book.cells if cell.cell_type == "code"}
+        self.sources["start"] = "import helpers"
+        self.names, self.printed, self.values, self.figures = {}, {}, {}, {}
+        self.stand_in, self.embed = recording.StandIn(lesson), embed
+
+    @contextlib.contextmanager
+    def at_home(self):
+        """The notebook's folder, with the stand-in API in place of the network."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MISTRAL_API_KEY", recording.KEY)
+            patch.setattr(vectors, "vectors", self.embed)
+            patch.setattr(httpx.HTTPTransport, "handle_request", lambda _, r: self.respond(r))
+            patch.setattr(helpers, "show", self.show)
+            patch.chdir(NOTEBOOKS)
+            with threadpool_limits(1):
+                yield
+
+    def respond(self, request):
+        request.read()
+        return self.stand_in.respond(httpx, request)
+
+    def show(self, figure, description, table=None):
+        import matplotlib.pyplot as plt
+
+        figure.canvas.draw()
+        plt.close(figure)
+        self.figures[self.running] = (figure, description, table)
+
+    def edit(self, cell, old, new):
+        """Change a cell as a learner does."""
+        assert old in self.sources[cell], f"{cell} has no {old!r}"
+        self.sources[cell] = self.sources[cell].replace(old, new)
+
+    def run(self, *cells):
+        """Run these cells, or all of them, in this order."""
+        with self.at_home():
+            for cell in cells or self.sources:
+                self.running = cell
+                self.run_source(cell, self.sources[cell])
+        return self
+
+    def run_source(self, cell, source):
+        *body, last = ast.parse(source).body or ast.parse("pass").body
+        value = ast.Expression(last.value) if isinstance(last, ast.Expr) else None
+        body = ast.Module(body if value else [*body, last], [])
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            exec(compile(body, cell, "exec"), self.names)
+            self.values[cell] = value and eval(compile(value, cell, "eval"), self.names)
+        self.printed[cell] = out.getvalue()
+
+    def titles(self, cell):
+        """All titles of a cell's figure, one a line."""
+        figure, _, _ = self.figures[cell]
+        return "\n".join([figure.get_suptitle(), *(axes.get_title("left") for axes in figure.axes)])
+
+    def numbers(self, cell):
+        """The numbers in the titles and the description of a cell's figure."""
+        _, description, _ = self.figures[cell]
+        found = re.findall(r"-?\d[\d,]*\.?\d*", self.titles(cell) + description)
+        return {float(number.replace(",", "").rstrip(".")) for number in found}
+
+    def clobbered(self):
+        """Names that a cell takes from elsewhere although several cells bind them, with the cell."""
+        tables = {
+            cell: symtable.symtable(text, cell, "exec") for cell, text in self.sources.items()
+        }
+        bound = {cell: _bound(table) for cell, table in tables.items()}
+        seen = [name for names in bound.values() for name in names]
+        several = {name for name in seen if seen.count(name) > 1}
+        return [
+            (cell, name)
+            for cell, table in tables.items()
+            for name in sorted(several & _needed(table) - bound[cell])
+        ]
+
+
+def _bound(table):
+    """The names that a cell binds; imports bind the same wherever they stand."""
+    symbols = table.get_symbols()
+    return {s.get_name() for s in symbols if s.is_assigned() and not s.is_imported()}
+
+
+def _needed(table):
+    """The global names that a cell, or a function in it, reads."""
+    found = {
+        s.get_name()
+        for s in table.get_symbols()
+        if s.is_referenced() and (s.is_global() or table.get_type() == "module")
+    }
+    return found.union(*map(_needed, table.get_children()))
