@@ -146,13 +146,18 @@ class ReplyBuilder:
 
 
 def read_usage(answer: Json | None) -> Usage:
-    """The usage in a recorded answer: of its `body`, or of the last of its `events` that has one."""
+    """The usage in a recorded answer, as `find_usage` finds it."""
+    return Usage.from_json(find_usage(answer))
+
+
+def find_usage(answer: Json | None) -> Any:
+    """The raw usage in a recorded answer: of its `body`, or of the last of its `events` with one."""
     answer = answer or {}
-    bodies = [event.get("data") for event in reversed(answer.get("events", []))]
-    for body in [*bodies, answer.get("body")]:
+    bodies = (event.get("data") for event in reversed(answer.get("events", [])))
+    for body in (*bodies, answer.get("body")):
         if isinstance(body, dict) and body.get("usage"):
-            return Usage.from_json(body["usage"])
-    return Usage(reported=False)
+            return body["usage"]
+    return None
 
 
 def first_choices(chunk: Json) -> list[Json]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ROWS = list(csv.DictReader((ROOT / "data" / "models.csv").open(encoding="utf-8", newline="")))
-FILE_DATE = max(datetime.date.fromisoformat(row["as_of"]) for row in ROWS)
+DAYS = [row[name] for row in ROWS for name in ("as_of", "confirmed") if row[name]]
+FILE_DATE = max(map(datetime.date.fromisoformat, DAYS))
 NOTICE = datetime.timedelta(days=60)
 
 FAMILIES = (

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from ..reply import Json, Usage, read_usage
+from ..reply import Json, Usage, find_usage
 from .prices import Price, UnknownPrice, money, price, region
 
 
 @dataclass(frozen=True)
 class Call:
-    """One answered request. `model` is None where it named no model."""
+    """One answered request: the model that it names, and its raw usage, as the API reported it."""
 
-    path: str
     status: int
-    model: str | None
-    usage: Usage
+    model: Any
+    usage: Any
     host: str
-
-    def price(self) -> Price | None:
-        """What it costs at today's prices; None where nothing is billed by tokens, or unknown."""
-        if not self.usage.reported or self.model is None:
-            return None
-        try:
-            return price(self.usage, self.model, region=region(self.host))
-        except UnknownPrice:
-            return None
 
 
 _calls: list[Call] = []
@@ -37,33 +29,33 @@ def meter() -> None:
     """Print one line: calls, tokens in and out, and their price in US dollars and euros.
 
     It counts every request to a Mistral host since `helpers.start`, from every client of this
-    process; refused ones cost nothing. In replay it says what the same calls would cost live. There,
-    and in a recording, a stream that is left early counts whole; live, it has no usage and its price
-    is unknown. The prices are those of data/models.csv, without discounts.
+    process; refused ones cost nothing. In replay the price is what the same calls would cost live.
+    There, and in a recording, a stream that is left early counts whole; live, it has no usage and its
+    price is unknown. The prices are those of data/models.csv, without discounts; in each mode they
+    are those of the file's day, `PRICE_DAY`, never of today.
     """
-    print(summary(list(_calls), _paid, _server))
+    print(summary(_calls, _paid, _server))
 
 
-def summary(calls: list[Call], paid: bool, server: str | None = None) -> str:
-    """The line for these calls."""
-    used = sum(call.usage.prompt_tokens for call in calls)
-    out = sum(call.usage.completion_tokens for call in calls)
-    line = f"{len(calls)} call{'s' * (len(calls) != 1)}, {used:,} tokens in, {out:,} out."
+def summary(calls: Iterable[Call], paid: bool, server: str | None = None) -> str:
+    """The line for these calls, whose usage is read here, once."""
+    read = [(call, Usage.from_json(call.usage)) for call in calls]
+    used = sum(usage.prompt_tokens for _, usage in read)
+    out = sum(usage.completion_tokens for _, usage in read)
+    line = f"{len(read)} call{'s' * (len(read) != 1)}, {used:,} tokens in, {out:,} out."
     if server:
         return f"{line} {server} answered: nothing is billed."
-    prices = [found for call in calls if (found := call.price())]
-    unknown = sum(
-        call.status < 300 and call.model is not None and call.price() is None for call in calls
-    )
+    # A list of models or a file names no model, and is not billed.
+    billed = [(call, usage) for call, usage in read if call.status < 300 and call.model is not None]
+    found = [_price(call, usage) for call, usage in billed]
+    prices = [one for one in found if one is not None]
     if prices:
-        sums = [
-            f"{mark}{money(sum(amounts))}"
-            for mark, currency in (("$", "usd"), ("€", "eur"))
-            if None not in (amounts := [getattr(found, currency) for found in prices])
-        ]
-        date = min(found.checked for found in prices)
-        line += f" {'Billed' if paid else 'Live'}: {' or '.join(sums)}, at the prices of {date}."
-    if unknown:
+        dollars, euros = [one.usd for one in prices], [one.eur for one in prices]
+        sums = [_total("$", dollars), _total("€", euros)]
+        date = min(one.checked for one in prices)
+        line += f" {'Billed' if paid else 'Live'}: {' or '.join(filter(None, sums))}"
+        line += f", at the prices of {date}."
+    if unknown := len(found) - len(prices):
         line += f" The price of {unknown} is not known."
     return line if paid else f"{line} This replay cost nothing."
 
@@ -79,7 +71,21 @@ def begin_count(paid: bool, server: str | None = None) -> None:
 
 
 def count_call(request: Json, status: int, answer: Json | None, host: str) -> None:
-    """Note an answered request, as a recording has both."""
+    """Note an answered request. Both are as in a recording; of the answer only the usage is kept."""
     body = request["body"] if isinstance(request["body"], dict) else {}
-    model = body.get("model")
-    _calls.append(Call(request["path"], status, model, read_usage(answer), host))
+    _calls.append(Call(status, body.get("model"), find_usage(answer), host))
+
+
+def _price(call: Call, usage: Usage) -> Price | None:
+    if not usage.reported or not isinstance(call.model, str):
+        return None
+    try:
+        return price(usage, call.model, region=region(call.host))
+    except (UnknownPrice, OverflowError):
+        return None
+
+
+def _total(sign: str, amounts: list[float | None]) -> str:
+    """The sum of these amounts, or "" where one of them is not known in this currency."""
+    known = [amount for amount in amounts if amount is not None]
+    return f"{sign}{money(sum(known))}" if len(known) == len(amounts) else ""

@@ -1,7 +1,7 @@
-"""How many tokens a request has, before it is sent: counted as the API counts, by Mistral's tokenizer.
+"""How many tokens a request has, before it is sent: counted as the API counts, with Mistral's tokenizer.
 
-The rules were found by comparing with `prompt_tokens` of recorded calls of the real API (public test
-suites, 2024 to 2026). The tokenizer needs two or three seconds when it is first asked.
+The rules were found by comparing counts with the `prompt_tokens` of recorded calls of the real API (public
+test suites, 2024 to 2026). The tokenizer takes two or three seconds to load, once.
 """
 
 from __future__ import annotations
@@ -10,29 +10,40 @@ import csv
 import datetime
 import functools
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..client import CHAT_MODEL, Messages, chat_body
-from .models import DATA, find_model, near, other_models
+from .models import DATA, find_model, find_vendor, is_settled, suggest
 
 Json = Mapping[str, Any]
 
 MEASURED_CSV = DATA / "measured" / "token_counts.csv"
-OLD = ("v1", "v2", "v3", "v3 tekken", "v7")  # their templates are part of mistral-common
+# The templates of these tokenizers are part of mistral-common.
+IN_MISTRAL_COMMON = ("v1", "v2", "v3", "v3 tekken", "v7")
 ROLES = ("system", "user", "assistant", "tool")
-PART = 917  # tokens: the most that one picture or document took, of 32 recorded; the least took 8
+# The most tokens that a picture and another attachment (a .docx file) took in recorded traffic.
+LARGEST_PICTURE, LARGEST_ATTACHMENT = 2_090, 5_127
+# So many recorded calls must agree before a count is called exact.
+ENOUGH_CALLS = 5
+# With tool_choice="none", the API counts no tools since then (12 of 12 recorded calls). On
+# 2026-05-07 it still did; the days in between are not known.
+NONE_LEAVES_TOOLS_OUT = datetime.date(2026, 6, 8)
+
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
 class TokenCount:
     """What a request counts as; `int(count)` is its `tokens`.
 
-    exact: whether this rule gave the API's own number in each recorded call of this kind.
-    error: by how many tokens it may be off, as far as that was measured; 0 where it is exact, None
+    exact: whether this rule gave the API's own number in each recorded call of this kind, of which
+    there are at least five.
+    error: by how many tokens it may be off, as far as that was measured; 0 where it never was, None
     where there was nothing to compare with.
-    how: the rule and what speaks for it, in words.
+    how: the rule and its evidence, in words.
     """
 
     tokens: int
@@ -53,48 +64,102 @@ def count_tokens(
     response_format: Json | None = None,
     reasoning_effort: str | None = None,
     when: datetime.date | None = None,
+    tool_choice: str | Json | None = None,
 ) -> TokenCount:
     """The `prompt_tokens` that the API will report and bill for a request.
 
-    messages: a string or a list of `{"role", "content"}` dicts, as for `chat`; for a model of
-    embeddings, a text or a list of texts.
-    tools, response_format, reasoning_effort: the fields of the request that change the count. The
-    JSON of tools counts with its keys in the order in which they are sent.
-    when: the day on which the request is sent, where that is not today: `mistral-large-latest` has
-    been five models so far. It matters for names without a date only.
+    messages: a string or a list of `{"role", "content"}` dicts, as for `chat`; for an embedding
+    model, a text or a list of texts.
+    tools, tool_choice, response_format, reasoning_effort: the fields of the request that change the
+    count. The JSON of tools is counted with its keys in the order in which they are sent.
+    when: the day on which the request is sent; by default the day of data/models.csv, never today.
+    It matters for names without a date: `mistral-large-latest` has been five models so far.
 
-    For pictures and documents nothing is added: `error` says how much they took elsewhere. A model
-    of another vendor counts with Mistral's tokenizer, for want of its own.
+    Pictures and documents add nothing: `error` says how much they took elsewhere. A model of another
+    vendor is counted with Mistral's tokenizer; its own is not available.
 
-    Raises ValueError for a model that no table knows and for messages, tools or a response_format that
-    no model takes, TypeError for what is neither text nor messages.
+    Raises ValueError for a model that no table has and for messages, tools or a response_format that
+    no model accepts, TypeError for anything that is neither text nor messages.
     """
     row = find_model(model, when)
-    if row is None and model not in other_models():
-        raise ValueError(f"No table knows a model {model!r}. {near(model, other_models())}")
+    if row is None and find_vendor(model) is None:
+        raise ValueError(f"No source has a model {model!r}. {suggest(model)}")
     name, template = (row["id"], row["tokenizer"]) if row else (model, "")
     if "embed" in name:
-        return _judged(_count_texts(messages), name, "text")
+        return _judge(_count_texts(messages), name, "text")
     chat: list[Json] = chat_body(messages, name, {})["messages"]  # type: ignore[arg-type]
     try:
-        kind = _kind(chat, tools, response_format)
-        if template in OLD:
-            total = _count_old(chat, tools, template)
+        kind = _kind(chat, tools, tool_choice, response_format)
+        if tool_choice == "none" and (when is None or when >= NONE_LEAVES_TOOLS_OUT):
+            tools = None
+        if template in IN_MISTRAL_COMMON:
+            total = _count_with_template(chat, tools, template)
         else:
-            total = 1 + _count_tools(tools) + sum(map(_count_message, chat))
-        parts = sum(map(_count_parts, chat))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"messages, tools or response_format have a fault: {error!r}") from error
-    if template == "v15 tekken" and "JSON" not in kind:  # its prompts name the effort
+            counts_ids = template == "v11 tekken"
+            total = 1 + _count_tools(tools, tool_choice)
+            total += sum(_count_message(message, counts_ids) for message in chat)
+        attached = [kind for message in chat for kind in _attachments(message)]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"A problem in messages, tools, tool_choice or response_format: {error!r}"
+        ) from error
+    # The prompts of this template name the effort, but not where JSON is asked for.
+    if template == "v15 tekken" and "JSON" not in kind:
         total += count_text(json.dumps({"reasoning_effort": reasoning_effort or "none"})) + 2
-    return _judged(total, name, kind, parts)
+    if attached:
+        return _judge_attachments(total, attached)
+    if not is_settled(model, when):
+        how = f"{model} may still have meant an older model than {name} on {when}"
+        return TokenCount(total, False, None, how)
+    return _judge(total, name, kind)
 
 
-def _kind(messages: Sequence[Json], tools: Any, response_format: Json | None) -> str:
-    """What calls a request is compared with: each mix of these was recorded alone, or never."""
+def count_text(text: str) -> int:
+    """The tokens of a text alone, in the tokenizer of all models since July 2024 but Large 2."""
+    return len(tekken().encode(text, bos=False, eos=False)) if text else 0
+
+
+def tekken() -> Any:
+    """The tokenizer of `count_text`: `encode(text, bos=False, eos=False)` and `decode(ids)`."""
+    return tokenizer("v3 tekken").instruct_tokenizer.tokenizer
+
+
+def is_attachment(part: Json) -> bool:
+    """Whether a part of a message is a picture, a document or anything else that is not text."""
+    return part.get("type") not in ("text", "thinking")
+
+
+def text_alone(messages: Sequence[Json]) -> list[Json]:
+    """The messages without their attachments."""
+    return [
+        {**m, "content": [part for part in m["content"] if not is_attachment(part)] or ""}
+        if isinstance(m.get("content"), list)
+        else dict(m)
+        for m in messages
+    ]
+
+
+def tokenizer(version: str) -> Any:
+    """A tokenizer of mistral-common with its template, such as "v1" or "v3 tekken".
+
+    It is loaded once, however many threads ask for it: one takes about 200 MB of memory.
+    """
+    with _loading:
+        return _load(version)
+
+
+def _kind(
+    messages: Sequence[Json], tools: Any, tool_choice: Any, response_format: Json | None
+) -> str:
+    """The group of recorded calls that a request is compared with, such as "tools+JSON"."""
     answers = [m for m in messages if m["role"] == "assistant"]
+    named = tool_choice["function"]["name"] if isinstance(tool_choice, Mapping) else ""
     found = {
         "tools": bool(tools),
+        "none": bool(tools) and tool_choice == "none",
+        # Each name in recorded traffic is one token long.
+        "named": bool(named) and count_text(named) == 1,
+        "long name": bool(named) and count_text(named) > 1,
         "result": not tools and any(m["role"] == "tool" or m.get("tool_calls") for m in messages),
         "JSON": bool(response_format) and (response_format or {}).get("type", "text") != "text",
         "parts": any(isinstance(m.get("content"), list) and len(m["content"]) > 1 for m in answers),
@@ -103,19 +168,23 @@ def _kind(messages: Sequence[Json], tools: Any, response_format: Json | None) ->
     return "+".join(kind for kind in found if found[kind]) or "text"
 
 
-def _judged(total: int, name: str, kind: str, parts: int = 0) -> TokenCount:
+def _judge(total: int, name: str, kind: str) -> TokenCount:
     """The count, with what is known of its exactness."""
-    if parts:
-        how = f"the texts alone; of {parts} pictures or documents each may take 8 to {PART} tokens"
-        return TokenCount(total, False, parts * PART, how)
     if find_model(name) is None:
-        return TokenCount(total, False, None, f"with Mistral's tokenizer, {name} has another")
+        how = f"with Mistral's tokenizer; that of {name} is not available"
+        return TokenCount(total, False, None, how)
     if (found := _measured().get((name, kind))) is None:
         return TokenCount(total, False, None, f"no recorded {kind} call of {name} to compare with")
     right, calls, most = (int(found[key]) for key in ("exact", "calls", "most_off"))
     how = f"right in {right} of {calls} recorded {kind} calls of {name}"
     how += f" ({found['note']})" if found["note"] else ""
-    return TokenCount(total, right == calls, most, how)
+    return TokenCount(total, right == calls >= ENOUGH_CALLS, most, how)
+
+
+def _judge_attachments(total: int, kinds: list[str]) -> TokenCount:
+    most = sum(LARGEST_PICTURE if k == "image_url" else LARGEST_ATTACHMENT for k in kinds)
+    how = f"the text alone; {len(kinds)} pictures or documents took 8 to {most:,} tokens elsewhere"
+    return TokenCount(total, False, most, how)
 
 
 @functools.cache
@@ -124,29 +193,32 @@ def _measured() -> dict[tuple[str, str], dict[str, str]]:
         return {(row["id"], row["kind"]): row for row in csv.DictReader(lines)}
 
 
-def count_text(text: str) -> int:
-    """The tokens of a text alone, in the tokenizer of all models since July 2024 but Large 2."""
-    return len(tekken().encode(text, bos=False, eos=False)) if text else 0
+def _count_message(message: Json, counts_ids: bool) -> int:
+    """Two special tokens around each message; an answer has one, at its end, and two for each call.
 
-
-def _count_message(message: Json) -> int:
-    """Two marks around each message; an answer has one, at its end, and two for each tool call."""
+    counts_ids: whether the ids of tool calls are in the prompt, each with one more special token.
+    """
     if message["role"] not in ROLES:
-        raise ValueError(f"No model takes a message of role {message['role']!r}.")
+        raise ValueError(f"No model accepts a message of role {message['role']!r}.")
     total = _count_content(message.get("content"))
+    if message["role"] == "tool" and counts_ids:
+        total += count_text(message["tool_call_id"]) + 1
     if message["role"] != "assistant":
         return total + 2
     for call in message.get("tool_calls") or []:
         total += count_text(call["function"]["name"]) + 2
         total += count_text(_as_json(call["function"]["arguments"]))
-    return total + (not message.get("prefix"))  # an answer that goes on has no end yet
+        total += count_text(call["id"]) + 1 if counts_ids else 0
+    # An answer that is to be continued has no end yet.
+    return total + (not message.get("prefix"))
 
 
 def _count_content(content: str | Sequence[Json] | None) -> int:
     if content is None or isinstance(content, str):
         return count_text(content or "")
     total = 0
-    for part in content:  # each is tokenized alone
+    # Each part is tokenized alone.
+    for part in content:
         if part.get("type") == "text":
             total += count_text(part["text"])
         elif part.get("type") == "thinking":
@@ -154,7 +226,7 @@ def _count_content(content: str | Sequence[Json] | None) -> int:
     return total
 
 
-def _count_tools(tools: Sequence[Json] | None) -> int:
+def _count_tools(tools: Sequence[Json] | None, tool_choice: Any) -> int:
     if not tools:
         return 0
     shown = [
@@ -168,11 +240,15 @@ def _count_tools(tools: Sequence[Json] | None) -> int:
         }
         for tool in tools
     ]
-    return count_text(json.dumps(shown, ensure_ascii=False)) + 2
+    total = count_text(json.dumps(shown, ensure_ascii=False)) + 2
+    # A function that must be called begins the answer: 3 tokens in 11 of 11 recorded calls.
+    if isinstance(tool_choice, Mapping):
+        total += count_text(tool_choice["function"]["name"]) + 2
+    return total
 
 
 def _as_json(arguments: str | Json) -> str:
-    """Arguments as the API writes them anew, or as they are where they are no JSON."""
+    """Arguments as the API formats them anew, or as they are where they are not JSON."""
     try:
         value = json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError:
@@ -180,41 +256,36 @@ def _as_json(arguments: str | Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _count_parts(message: Json) -> int:
-    """How many parts of a message are no text."""
+def _attachments(message: Json) -> list[str]:
+    """The types of the parts of a message that are not text."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    return sum(part.get("type") not in ("text", "thinking") for part in parts)
+    return [part.get("type") for part in parts if is_attachment(part)]
 
 
 def _count_texts(texts: Any) -> int:
-    """For embeddings: an older tokenizer of 32,000 tokens, and two marks around each text."""
+    """For embeddings: an older tokenizer of 32,000 tokens, and two special tokens around each text."""
     texts = [texts] if isinstance(texts, str) else list(texts or [])
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise TypeError("Tokens of embeddings are counted of a text or of a list of texts.")
+        raise TypeError("For an embedding model, tokens are counted of a text or a list of texts.")
     encode = tokenizer("v1").instruct_tokenizer.tokenizer.encode
     return sum(len(encode(text, bos=False, eos=False)) + 2 for text in texts)
 
 
-def _count_old(messages: Any, tools: Any, version: str) -> int:
+def _count_with_template(messages: Sequence[Json], tools: Any, version: str) -> int:
     from mistral_common.exceptions import MistralCommonException
     from mistral_common.protocol.instruct.request import ChatCompletionRequest
 
     try:
-        request = ChatCompletionRequest.from_openai(messages=messages, tools=tools)
+        texts: Any = text_alone(messages)
+        request = ChatCompletionRequest.from_openai(messages=texts, tools=tools)
         return len(tokenizer(version).encode_chat_completion(request).tokens)
-    except (MistralCommonException, ValueError) as error:
+    except (MistralCommonException, ValueError, AssertionError) as error:
         raise ValueError(f"mistral-common can't tokenize this for {version}: {error}") from None
 
 
-def tekken() -> Any:
-    """The tokenizer itself: `encode(text, bos=False, eos=False)` and `decode(ids)`."""
-    return tokenizer("v3 tekken").instruct_tokenizer.tokenizer
-
-
 @functools.cache
-def tokenizer(version: str) -> Any:
-    """A tokenizer of mistral-common with its template; loaded once."""
+def _load(version: str) -> Any:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
     if version.endswith("tekken"):

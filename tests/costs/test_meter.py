@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+import weakref
 
 import httpx
 import httpx2
@@ -13,11 +14,10 @@ import nbformat
 import pytest
 
 import helpers
-from helpers.costs.meter import Call, summary
+from helpers.costs.meter import Call, begin_count, count_call, summary
 from helpers.reply import Usage
-from tests.model_ids import ROWS
+from tests.model_ids import ROOT, ROWS
 
-ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 URL = f"{helpers.client.API}/chat/completions"
 ASK = {
@@ -37,29 +37,31 @@ def answered():
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_last_line_of_a_lesson_is_what_its_recordings_add_up_to(lesson, answered):
+def test_last_line_of_a_lesson_is_what_its_recordings_add_up_to(lesson, answered):
     """Added up here from the recordings and the table of models, not by the meter."""
     last = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4).cells[-1]
     assert last.source == "helpers.meter()"
     used = out = usd = eur = unknown = 0
+    dates = set()
     for model, response in answered[lesson]:
         bodies = [event["data"] for event in response.get("events", [])] or [response.get("body")]
         usages = [b["usage"] for b in bodies if isinstance(b, dict) and b.get("usage")]
         unknown += model is not None and response["status"] == 200 and not usages
         for usage in usages[-1:]:
             (row,) = (r for r in ROWS if model in (r["id"], *r["aliases"].split()))
+            dates.add(row["as_of"])
             into, of = usage["prompt_tokens"], usage["completion_tokens"]
             used, out = used + into, out + of
             usd += into * float(row["usd_per_million_input"]) / 1e6
             usd += of * float(row["usd_per_million_output"] or 0) / 1e6
             eur += into * float(row["eur_per_million_input"]) / 1e6
             eur += of * float(row["eur_per_million_output"] or 0) / 1e6
-    said = f"{len(answered[lesson])} calls, {used:,} tokens in, {out:,} out."
+    line = f"{len(answered[lesson])} calls, {used:,} tokens in, {out:,} out."
     if usd:
         digits = 4 if usd >= 0.01 else 6
-        said += f" Live: ${usd:.{digits}f} or €{eur:.{digits}f}, at the prices of 2026-08-21."
-    said += f" The price of {unknown} is not known." if unknown else ""
-    assert last.outputs[0].text == f"{said} This replay cost nothing.\n"
+        line += f" Live: ${usd:.{digits}f} or €{eur:.{digits}f}, at the prices of {min(dates)}."
+    line += f" The price of {unknown} is not known." if unknown else ""
+    assert last.outputs[0].text == f"{line} This replay cost nothing.\n"
 
 
 def line(capsys):
@@ -67,24 +69,29 @@ def line(capsys):
     return capsys.readouterr().out.splitlines()[-1]
 
 
+def key():
+    """The placeholder that `start` has set, as a cell would send it."""
+    return {"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"}
+
+
 def ask_sync():
-    httpx.Client().post(URL, json=ASK)
+    httpx.Client().post(URL, json=ASK, headers=key())
 
 
 def ask_httpx2():
-    httpx2.Client().post(URL, json=ASK)
+    httpx2.Client().post(URL, json=ASK, headers=key())
 
 
 def ask_async():
     async def post():
         async with httpx.AsyncClient() as client:
-            await client.post(URL, json=ASK)
+            await client.post(URL, json=ASK, headers=key())
 
     asyncio.run(post())
 
 
 @pytest.mark.parametrize("ask", [ask_sync, ask_httpx2, ask_async])
-def test_it_counts_every_client(ask, capsys):
+def test_meter_counts_every_client(ask, capsys):
     helpers.start("02_first_call")
     assert line(capsys) == "0 calls, 0 tokens in, 0 out. This replay cost nothing."
     ask()
@@ -107,7 +114,7 @@ def chunk(**more):
 USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 0}
 
 
-def test_a_live_stream_is_billed_by_its_last_event(monkeypatch, capsys):
+def test_live_stream_is_billed_by_its_last_event(monkeypatch, capsys):
     content = chunk() + chunk(usage=USAGE) + b"data: [DONE]\n\n"
     headers = {"content-type": "text/event-stream"}
     live(monkeypatch, httpx.Response(200, headers=headers, content=content))
@@ -115,7 +122,7 @@ def test_a_live_stream_is_billed_by_its_last_event(monkeypatch, capsys):
     assert "Billed: $0.15 or €0.12, at the prices of 2026-08-21." in line(capsys)
 
 
-def test_a_live_stream_that_was_left_says_that_its_price_is_unknown(monkeypatch, capsys):
+def test_live_stream_that_was_left_has_no_known_price(monkeypatch, capsys):
     class Endless(httpx.SyncByteStream):
         def __iter__(self):
             while True:
@@ -128,7 +135,7 @@ def test_a_live_stream_that_was_left_says_that_its_price_is_unknown(monkeypatch,
     assert line(capsys) == "1 call, 0 tokens in, 0 out. The price of 1 is not known."
 
 
-def test_refused_calls_and_a_regional_host(monkeypatch, capsys):
+def test_refused_calls_are_free_and_a_regional_host_costs_more(monkeypatch, capsys):
     live(monkeypatch, httpx.Response(429, json={"message": "Rate limit exceeded"}))
     httpx.Client().post(URL, json=ASK)
     assert line(capsys) == "1 call, 0 tokens in, 0 out."
@@ -137,13 +144,52 @@ def test_refused_calls_and_a_regional_host(monkeypatch, capsys):
     assert re.search(r"Billed: \$0\.1[67] or €0\.13,", line(capsys))
 
 
-def test_an_upload_is_left_alone(monkeypatch):
+def test_upload_is_left_alone(monkeypatch):
     live(monkeypatch, httpx.Response(200, json={"id": "1"}))
     request = httpx.Request("POST", "https://api.mistral.ai/v1/files", files={"file": b"x"})
     httpx.HTTPTransport().handle_request(request)
     assert not hasattr(request, "_content"), "a large file would be read into memory"
 
 
-def test_a_model_without_a_price_is_named_as_such():
-    call = Call("/v1/chat/completions", 200, "mistral-large-4", Usage(5, 5), "api.mistral.ai")
-    assert summary([call], paid=True) == "1 call, 5 tokens in, 5 out. The price of 1 is not known."
+USED = {"prompt_tokens": 5, "completion_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "counts"),
+    [
+        ("mistral-ocr-latest", USED, "5 tokens in, 5 out"),
+        ("mistral-none", USED, "5 tokens in, 5 out"),
+        (["mistral-small-latest"], USED, "5 tokens in, 5 out"),
+        ("mistral-small-latest", None, "0 tokens in, 0 out"),
+        ("mistral-small-latest", {"prompt_tokens": float("nan")}, "0 tokens in, 0 out"),
+    ],
+)
+def test_call_without_a_known_price_is_counted_as_such(model, usage, counts):
+    call = Call(200, model, usage, "api.mistral.ai")
+    assert summary([call], paid=True) == f"1 call, {counts}. The price of 1 is not known."
+
+
+def test_meter_keeps_only_the_usage_of_an_answer():
+    """An embedding is large, and the meter is there for a whole session."""
+
+    class Answer(dict):
+        """Unlike a dict, it can be referred to weakly."""
+
+    answer = Answer(body={"data": [[0.5] * 1024], "usage": USED})
+    request = {"path": "/v1/embeddings", "body": {"model": "mistral-embed", "input": "hello"}}
+    begin_count(paid=True)
+    count_call(request, 200, answer, "api.mistral.ai")
+    kept = weakref.ref(answer)
+    del answer
+    assert kept() is None
+    begin_count(paid=False)
+
+
+def test_meter_reads_a_usage_only_when_it_is_asked(monkeypatch, capsys):
+    read, from_json = [], Usage.from_json
+    monkeypatch.setattr(Usage, "from_json", lambda usage: read.append(usage) or from_json(usage))
+    helpers.start("02_first_call")
+    ask_sync()
+    assert read == []
+    helpers.meter()
+    assert len(read) == 1
