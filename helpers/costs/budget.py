@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import threading
 import time
 from typing import Any
@@ -14,11 +15,18 @@ from ..replay.wire import read_request
 from ..reply import Json, Usage, read_usage
 from ..transports.layer import Flow, Layer, Transport
 from .prices import money, price, region
-from .tokens import count_tokens
+from .tokens import TokenCount, count_tokens, is_attachment, text_alone
 
-COUNTED = ("/chat/completions", "/embeddings")  # billed by the tokens that their answers report
-FREE = ("/files",)  # uploads
-COUNTS = ("tools", "response_format", "reasoning_effort")  # what else of a request is input
+# These are billed by the tokens that their answers report.
+COUNTED = ("/chat/completions", "/embeddings")
+# Uploads are free.
+FREE = ("/files",)
+# Fields of a request that change the count of its input, besides its messages.
+COUNTS = ("tools", "tool_choice", "response_format", "reasoning_effort")
+# Fields that add input which can't be counted.
+UNCOUNTED = ("documents", "prediction", "safe_prompt", "prompt_mode")
+# Tokens: no call has that many.
+IMPOSSIBLE = 10**9
 
 
 class BudgetExceeded(RuntimeError):
@@ -34,9 +42,9 @@ class BudgetExceeded(RuntimeError):
     def __str__(self) -> str:
         held = f" and ${money(self.reserved)} held for others" if self.reserved > 1e-9 else ""
         return (
-            f"Not sent: it may cost ${money(self.estimate)}, and of ${money(self.limit)} "
-            f"${money(self.spent)} are spent{held}. "
-            "Ask for less (max_tokens), or begin with a higher limit."
+            f"Not sent: it may cost ${money(self.estimate)}, and ${money(self.spent)} "
+            f"of ${money(self.limit)} is spent{held}. "
+            "Ask for less (max_tokens), or start with a higher limit."
         )
 
 
@@ -47,7 +55,10 @@ class Budget(Layer):
     transport: the transport inside, sync or async, of httpx (not httpx2, so not of the official SDK);
     by default httpx.HTTPTransport(). httpx.AsyncClient needs an async one.
     max_tokens: the output that is assumed for a request without `max_tokens`. An answer may be
-    longer, and then the limit is crossed by this one answer at most per request under way.
+    longer, and then the limit is crossed, by one answer at most for each request under way.
+    attachment_tokens: the input that you vouch for, in tokens, for each attachment of a request: a
+    picture, document or audio part, or a field such as `documents` or `prediction`. By default such
+    requests are refused, since nobody can count them in advance.
 
         with httpx.Client(transport=Budget(0.50), timeout=60) as client:
             helpers.chat("Hello", client=client)
@@ -56,16 +67,17 @@ class Budget(Layer):
     With retries, write `Retry(Budget(…))`: each attempt is counted then. In `Budget(…, Retry(…))`, an
     attempt that timed out inside may be billed and is not counted.
 
-    A request holds its estimate: its counted input, and its output at full length. When the answer
-    is there, its usage takes the place of the estimate. A stream that was left or cut has none, and
-    neither has an answer that failed on the way: they may be billed, so the estimate stays. A refused
-    request (status 400 and above) and a connection that failed cost nothing.
+    A request reserves its estimate: its counted input, and its output at full length. Where no
+    recorded call says how good the count is, its size in bytes takes the place of the count. Once the
+    answer is there, its usage replaces the estimate. A stream that was left or cut has none, and
+    neither has an answer that failed on the way or reports no sane usage: they may be billed, so the
+    estimate stays. A refused request (status 400 and above) and a failed connection cost nothing.
 
     spent: what the answers have cost, in US dollars; replayed ones count as they would live.
-    paid: what of it was not replayed. Both may be read at any time, from any thread.
+    paid: the part of it that was not replayed. Both may be read at any time, from any thread.
 
     Prices and their errors are those of `helpers.price`. Raises `BudgetExceeded`; ValueError for a
-    limit that is no sum of money, for a request whose price can't be known before (OCR, audio, code
+    limit that is not an amount of money, for a request whose price can't be known in advance (OCR, audio, code
     completion, batch jobs, agents, ...), and for one that can't be counted.
     """
 
@@ -75,24 +87,32 @@ class Budget(Layer):
         transport: Transport | None = None,
         *,
         max_tokens: int = 4096,
+        attachment_tokens: int | None = None,
     ) -> None:
         super().__init__(httpx.HTTPTransport() if transport is None else transport)
         if not 0 < limit_usd < float("inf"):
-            raise ValueError(f"limit_usd is {limit_usd!r}; it is a sum of US dollars above 0.")
+            raise ValueError(f"limit_usd is {limit_usd!r}; it is an amount of US dollars above 0.")
         if max_tokens < 1:
             raise ValueError(f"max_tokens is {max_tokens!r}; it is 1 or more.")
+        if attachment_tokens is not None and attachment_tokens < 0:
+            raise ValueError(f"attachment_tokens is {attachment_tokens!r}; it is 0 or more.")
         self.limit, self.max_tokens = limit_usd, max_tokens
+        self.attachment_tokens = attachment_tokens
         self.spent = self.paid = self.reserved = 0.0
         self._lock = threading.Lock()
 
     def flow(self, request: httpx.Request) -> Flow:
-        held = self._reserve(request)
+        # Counting loads a tokenizer, which takes seconds.
+        estimate: float = yield functools.partial(self.estimate, request)
+        self._reserve(estimate)
         try:
             response: httpx.Response = yield request
         except BaseException as error:
-            self._settle(held, _after(error, held))
+            self._settle(estimate, _after(error, estimate))
             raise
-        return self._watch(request, response, held)
+        done = functools.partial(self._end, request, response, estimate)
+        listen(httpx, response, time.monotonic, done)
+        return response
 
     def estimate(self, request: httpx.Request) -> float:
         """The most that a request is assumed to cost, in US dollars."""
@@ -100,21 +120,34 @@ class Budget(Layer):
         if request.method in ("GET", "HEAD", "DELETE") or path.endswith(FREE):
             return 0.0
         if not path.endswith(COUNTED) or not isinstance(body, dict) or "model" not in body:
-            raise ValueError(
-                f"What {path} costs can't be known before, so a Budget does not let it through."
-            )
+            raise ValueError(f"The cost of {path} can't be known in advance: a Budget refuses it.")
         try:
-            return self._cost(_most(body, self.max_tokens), body, request)
-        except (KeyError, TypeError) as error:
+            return _cost(self._most(body, len(request.content)), body, request)
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"A Budget can't count this request: {error!r}") from error
 
-    def _reserve(self, request: httpx.Request) -> float:
-        estimate = self.estimate(request)
+    def _most(self, body: Json, size: int) -> Usage:
+        """The counted input of a request of so many bytes, and its output at full length."""
+        if "input" in body:
+            count = count_tokens(body["input"], body["model"])
+            return Usage(prompt_tokens=_at_most(count, size))
+        attached = _count_attachments(body)
+        if attached and self.attachment_tokens is None:
+            raise ValueError(
+                "A Budget can't count pictures, documents, audio or predictions: "
+                "give their tokens as attachment_tokens, or send this with another client."
+            )
+        fields = {name: body[name] for name in COUNTS if name in body}
+        count = count_tokens(text_alone(body["messages"]), body["model"], **fields)
+        into = _at_most(count, size) + attached * (self.attachment_tokens or 0)
+        longest = operator.index(body.get("max_tokens") or self.max_tokens)
+        return Usage(into, longest * operator.index(body.get("n") or 1))
+
+    def _reserve(self, estimate: float) -> None:
         with self._lock:
             if estimate and self.spent + self.reserved + estimate > self.limit:
                 raise BudgetExceeded(self.spent, self.reserved, self.limit, estimate)
             self.reserved += estimate
-        return estimate
 
     def _settle(self, held: float, cost: float, replayed: bool = False) -> None:
         with self._lock:
@@ -122,36 +155,43 @@ class Budget(Layer):
             self.spent += cost
             self.paid += 0.0 if replayed else cost
 
-    def _watch(
-        self, request: httpx.Request, response: httpx.Response, held: float
-    ) -> httpx.Response:
-        """The response, whose usage takes the place of the estimate."""
-        done = functools.partial(self._end, request, response, held)
-        listen(httpx, response, time.monotonic, done)
-        return response
-
     def _end(self, request: Any, response: Any, held: float, answer: Json | None) -> None:
+        """Replace the estimate by the usage of the answer."""
         cost = held if response.is_success else 0.0
-        if (usage := read_usage(answer)).reported:
-            cost = self._cost(usage, read_request(request)["body"], request)
+        body = read_request(request)["body"]
+        if _is_sane(usage := read_usage(answer), body):
+            cost = _cost(usage, body, request)
         self._settle(held, cost, response.extensions.get("replayed", False))
 
-    def _cost(self, usage: Usage, body: Json, request: httpx.Request) -> float:
-        priority = body.get("service_tier") == "auto"  # may be served, and billed, as priority
-        found = price(usage, body["model"], region=region(request.url.host), priority=priority)
-        if found.usd is None:
-            raise ValueError(f"{body['model']} has no price in US dollars.")
-        return found.usd
+
+def _is_sane(usage: Usage, body: Any) -> bool:
+    """Whether a usage can be true: nothing is answered without input, nor is a chat without output."""
+    used, out = usage.prompt_tokens, usage.completion_tokens
+    return 0 < used < IMPOSSIBLE and out < IMPOSSIBLE and (out > 0 or "input" in body)
 
 
-def _most(body: Json, max_tokens: int) -> Usage:
-    """The counted input of a request and its output at full length."""
-    if "input" in body:
-        return Usage(prompt_tokens=int(count_tokens(body["input"], body["model"])))
-    fields = {name: body[name] for name in COUNTS if name in body}
-    count = count_tokens(body["messages"], body["model"], **fields)
-    out = (body.get("max_tokens") or max_tokens) * (body.get("n") or 1)
-    return Usage(prompt_tokens=count.tokens + (count.error or 0), completion_tokens=out)
+def _cost(usage: Usage, body: Json, request: httpx.Request) -> float:
+    # Where it may be served as priority, it may be billed as priority.
+    priority = body.get("service_tier") == "auto"
+    found = price(usage, body["model"], region=region(request.url.host), priority=priority)
+    if found.usd is None:
+        raise ValueError(f"{body['model']} has no price in US dollars.")
+    return found.usd
+
+
+def _at_most(count: TokenCount, size: int) -> int:
+    """The most tokens of a request; its bytes, where the count was never compared with calls.
+
+    A token has at least one byte, and the JSON around a message more bytes than it has special tokens.
+    """
+    return count.tokens + count.error if count.error is not None else max(size, count.tokens)
+
+
+def _count_attachments(body: Json) -> int:
+    """The parts of messages that are not text, and the fields that add input of their own."""
+    contents = [message.get("content") for message in body["messages"]]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return sum(map(is_attachment, parts)) + sum(bool(body.get(name)) for name in UNCOUNTED)
 
 
 def _after(error: BaseException, held: float) -> float:

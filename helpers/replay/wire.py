@@ -138,11 +138,10 @@ def pack(value: Any) -> Any:
     2,732 characters so, instead of some 20,000.
     """
     if isinstance(value, list):
-        if len(value) >= 32 and all(isinstance(item, float | int) for item in value):
+        if len(value) >= 32 and all(map(_may_be_float16, value)):
             import numpy as np
 
-            with np.errstate(over="ignore"):
-                short = np.array(value, dtype="<f2")
+            short = np.array(value, dtype="<f2")
             if np.array_equal(short.astype(float), np.array(value, dtype=float)):
                 text = base64.b64encode(short.tobytes()).decode("ascii")
                 return {"float16": text, "begins": [round(item, 4) for item in value[:3]]}
@@ -150,6 +149,10 @@ def pack(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: pack(item) for name, item in value.items()}
     return value
+
+
+def _may_be_float16(value: Any) -> bool:
+    return isinstance(value, float | int) and abs(value) <= 65504
 
 
 def unpack(value: Any) -> Any:

@@ -7,10 +7,11 @@ Here, and only here, everything stands twice: once sync, once async.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import anyio.to_thread
 import httpx
 
 from .clock import Clock
@@ -33,8 +34,8 @@ class Read:
 
 
 # What a flow may yield. A request is sent to the transport inside, and its response comes back;
-# a number is a pause in seconds.
-Step = httpx.Request | float | Read
+# a number is a pause in seconds; a function that takes long is called, async in a worker thread.
+Step = httpx.Request | float | Read | Callable[[], Any]
 Flow = Generator[Step, Any, httpx.Response]
 
 
@@ -61,6 +62,7 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
             response = yield request        # send it
             yield 2.5                       # wait for 2.5 seconds
             content = yield Read(response)  # read the whole answer
+            tokens = yield count            # call count(), off the event loop
 
         The request's body has been read, so the request can be sent more than once. A task that is
         cancelled at a step raises there as well: give back in `except BaseException` what is held.
@@ -100,7 +102,9 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 response: httpx.Response = end.value
                 return response
 
-    def _take(self, step: Step) -> httpx.Response | bytes | None:
+    def _take(self, step: Step) -> Any:
+        if callable(step):
+            return step()
         if isinstance(step, Read):
             return _read(step)
         if not isinstance(step, httpx.Request):
@@ -110,7 +114,9 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
             raise TypeError("httpx.Client needs a sync transport inside: httpx.HTTPTransport().")
         return self.transport.handle_request(step)
 
-    async def _atake(self, step: Step) -> httpx.Response | bytes | None:
+    async def _atake(self, step: Step) -> Any:
+        if callable(step):
+            return await anyio.to_thread.run_sync(step)
         if isinstance(step, Read):
             return await _aread(step)
         if not isinstance(step, httpx.Request):

@@ -1,6 +1,7 @@
 """The driver: what a flow yields happens, sync and async alike, and what fails is raised at its step."""
 
 import asyncio
+import threading
 
 import anyio
 import httpx
@@ -45,6 +46,19 @@ def test_flow_sends_waits_and_reads_in_the_order_of_its_steps(asynchronous):
     assert response.text == "Hello"
     assert steps == [(200, 0.0), (None, 2.5), (b"Hello", 2.5), (503, 2.5)]
     assert clock.waits == [2.5]
+
+
+@both
+def test_flow_gets_the_result_of_a_function_which_runs_off_the_event_loop(asynchronous):
+    class Policy(Layer):
+        def flow(self, request):
+            threads.append((yield threading.get_ident))
+            return (yield request)
+
+    threads = []
+    inside = httpx.MockTransport(lambda request: httpx.Response(200))
+    assert get(Policy(inside, FakeClock()), asynchronous).is_success
+    assert (threads[0] != threading.get_ident()) == asynchronous
 
 
 @both
