@@ -47,8 +47,8 @@ class RateLimit(Layer):
     and `max_tokens` or else the mean of the answers so far) and corrected afterwards, by the header
     `x-ratelimit-tokens-query-cost` or by the usage at the end of a stream.
 
-    Requests are sent in the order in which they came. One that is larger than the limit is sent once
-    the window is empty.
+    Where there is not room for all, requests are sent in the order in which they came, so a large one is
+    not passed over for ever. One that is larger than the limit is sent once the window is empty.
 
     One object shares its limits among all clients, threads and tasks that use it. How long it held a
     request back is in `response.extensions["held_back"]`, in seconds.
@@ -107,12 +107,13 @@ class RateLimit(Layer):
             model, now = turn.model, self.clock.now()
             if model.asked and not model.known:
                 return min(TOKENS, FIRST_ANSWER * (1 + turn.requests.ahead()))
-            wait = max(turn.requests.wait(now), turn.tokens.wait(now))
+            wait = max(share.wait(now) for share in turn.shares)
             if not wait:
                 model.asked = True
                 turn.held_back = now - turn.arrived
-                turn.requests.start()
-                turn.tokens.start()
+                for share in turn.shares:
+                    share.leave_queue()
+                    share.start()
             return wait
 
     def _give_up(self, turn: _Turn) -> None:
@@ -120,7 +121,10 @@ class RateLimit(Layer):
             if turn.requests.counts:
                 # If this was the first request, the next one finds the limits out.
                 turn.model.asked = False
-            turn.end(self.clock.now())
+                turn.end(self.clock.now())
+            else:
+                for share in turn.shares:
+                    share.leave_queue()
 
     def _learn(self, turn: _Turn, response: httpx.Response) -> None:
         response.extensions = {**response.extensions, "held_back": turn.held_back}
@@ -185,9 +189,15 @@ class _Share:
     """What one request takes of one limit: it is queued, then in use, and a minute later over."""
 
     def __init__(self, window: _Window, amount: int) -> None:
-        self.window, self.amount, self.before = window, amount, window.joined
-        window.joined += amount
+        self.window, self.amount, self.before = window, amount, 0
         self.counts, self.ended = False, math.inf
+
+    def queue(self) -> None:
+        self.before = self.window.joined
+        self.window.joined += self.amount
+
+    def leave_queue(self) -> None:
+        self.window.left += self.amount
 
     def ahead(self) -> int:
         """How much is queued before it; less where later ones have left the queue."""
@@ -214,17 +224,13 @@ class _Share:
         return longest
 
     def start(self) -> None:
-        self.window.left += self.amount
         self.window.used += self.amount
         self.counts = True
 
     def end(self, now: float) -> None:
         """Its answer began, or will not come."""
-        if self.counts:
-            self.ended = now
-            self.window.ended.append(self)
-        else:
-            self.window.left += self.amount
+        self.ended = now
+        self.window.ended.append(self)
 
     def correct(self, amount: int) -> None:
         if self.counts:
@@ -256,10 +262,13 @@ class _Turn:
                 answer = math.ceil(model.answered / model.answers)
         self.requests = _Share(model.requests, 1)
         self.tokens = _Share(model.tokens, self.question + answer)
+        self.shares = self.requests, self.tokens
+        for share in self.shares:
+            share.queue()
 
     def end(self, now: float) -> None:
-        self.requests.end(now)
-        self.tokens.end(now)
+        for share in self.shares:
+            share.end(now)
 
     def correct(self, cost: int) -> None:
         """Count what it cost instead of what it was expected to."""

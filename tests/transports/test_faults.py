@@ -240,11 +240,13 @@ def test_delay_beyond_the_read_timeout_is_a_timeout():
 
 def test_endless_delay_without_a_timeout_fails_at_once():
     clock = FakeClock()
-    with httpx.Client(
-        transport=Faults(API, "timeout", clock=clock), timeout=httpx.Timeout(None)
-    ) as client:
-        with pytest.raises(httpx.ReadTimeout):
-            client.post(URL, json={})
+    with (
+        httpx.Client(
+            transport=Faults(API, "timeout", clock=clock), timeout=httpx.Timeout(None)
+        ) as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        client.post(URL, json={})
     assert clock.waits == []
 
 
