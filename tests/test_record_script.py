@@ -91,8 +91,8 @@ def test_a_lesson_that_fails_keeps_its_recordings_and_outputs(lesson, monkeypatc
     ],
 )
 def test_it_says_what_is_missing(arguments, says):
-    command = [sys.executable, ROOT / "data" / "record.py", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-m", "helpers.record", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,7 +10,8 @@ Two headers of a request are for this server alone: `x-fault: overloaded` plays 
 answered: recording, refused, written, vectors, computed, models, past, fault, limit or nobody.
 
 Left out: HTTPS and HTTP/2, CORS preflights, batches, files but for fine-tuning's past, agents, OCR, audio,
-limits per month, and answers about anything that nobody wrote.
+limits per month, a search for drift (record with a key: git shows what has changed), and answers about
+anything that nobody wrote.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from helpers.offline import bodies, vectors
 from helpers.offline.api import Api
 
 DATA = Path(__file__).parent.parent.parent / "data"
-OWN = "How do I bake bread at home?"
+OWN = "Which flour makes the best sourdough bread at home, and why?"
 
 
 @pytest.fixture
