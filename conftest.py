@@ -2,13 +2,17 @@
 
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.lessons import calls, stored
+
 ROOT = Path(__file__).parent
-NO_NETWORK, CLOCK_AHEAD = ROOT / "tests" / "no_network", ROOT / "tests" / "clock_ahead"
+NO_NETWORK = ROOT / "tests" / "no_network"
 
 # Kernels and other child processes of the tests inherit this.
 for name in ("MISTRAL_API_KEY", "MISTRAL_RECORDINGS", "MISTRAL_BASE_URL"):
@@ -18,32 +22,56 @@ os.environ["MISTRAL_MODE"] = "replay"
 os.environ["MISTRAL_STRICT"] = "1"
 os.environ["MISTRAL_PACE"] = "0"
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
-# `make future` asks for the clock a year ahead, which also blocks the network.
-ahead = str(CLOCK_AHEAD) in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-os.environ["PYTHONPATH"] = str(CLOCK_AHEAD if ahead else NO_NETWORK)
 
-if "NetworkBlocked" not in dir(sys.modules.get("sitecustomize")):  # and in this process, too
+# Also this process has no network. `make` has it so from the start, perhaps with the clock ahead.
+if not hasattr(first := sys.modules.get("sitecustomize"), "NetworkBlocked"):
     spec = importlib.util.spec_from_file_location("no_network", NO_NETWORK / "sitecustomize.py")
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(first := importlib.util.module_from_spec(spec))
+os.environ["PYTHONPATH"] = str(Path(first.__file__).resolve().parent)
+
+# Kernels start with this profile instead of the person's own.
+PROFILE = tempfile.TemporaryDirectory(prefix="ipython-")
+(startup := Path(PROFILE.name, "profile_default", "startup")).mkdir(parents=True)
+shutil.copy(ROOT / "tests" / "lessons" / "log_calls.py", startup)
+os.environ["IPYTHONDIR"] = PROFILE.name
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Let nbval compare pictures, which it leaves out by default.
+    """Check also how notebooks are stored; what needs their calls comes after them."""
+    stored.add_checks(items)
+    items.sort(key=lambda item: "calls_of" in getattr(item, "fixturenames", ()))
 
-    With one version of matplotlib a figure gives the same bytes on every run.
-    """
-    for item in items:
-        if hasattr(book := item.parent, "skip_compare"):
-            book.skip_compare = tuple(kind for kind in book.skip_compare if kind != "image/png")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Name the log to the kernel that the first cell of a notebook starts."""
+    if item.path.suffix == ".ipynb":
+        os.environ["CALLS_LOG"] = str(calls.log_of(item.path.stem))
+    else:
+        os.environ.pop("CALLS_LOG", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and hasattr(item, "test_outputs"):
+        stored.explain(item, report)
+    return report
 
 
 def pytest_terminal_summary(terminalreporter):
     """Say when the prices are old: no test fails for that, since nobody's change caused it."""
     from helpers.costs.prices import reminder
 
-    if said := reminder():
-        terminalreporter.write_line(said)
+    if line := reminder():
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def calls_of():
+    """The calls of a lesson in order, see `tests/lessons/calls.py`."""
+    return calls.calls_of
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +87,7 @@ def fresh(monkeypatch):
         ):
             monkeypatch.setattr(transport, name, getattr(transport, name))
     monkeypatch.setattr("helpers.replay.seam._source", None)
-    monkeypatch.setattr("helpers.modes.ENV_FILE", ROOT / "tests" / "no.env")  # not the author's own
+    # Not the author's own file.
+    monkeypatch.setattr("helpers.modes.ENV_FILE", ROOT / "tests" / "no.env")
     monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
     monkeypatch.setenv("MISTRAL_PACE", "0")

@@ -9,19 +9,22 @@ A lesson whose notebook fails keeps its recordings and its outputs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
+import shutil
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 
 from .costs.prices import reminder
 from .keys import VARIABLE, MissingKey, api_key, find_key
-from .offline import api, recording
-from .replay.recordings import Recordings
+from .offline.api import PAST
+from .offline.recording import KEY
+from .replay.recordings import Recordings, lock_recording
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, RECORDINGS = ROOT / "notebooks", ROOT / "data" / "recordings"
@@ -32,94 +35,174 @@ METADATA = {
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
 SETUP = "import helpers\nfrom helpers.offline import recording\n\nrecording.install({lesson!r})"
+# Seconds a cell: lesson 09 asks 300 times in one, and a request a second is little.
+LONGEST_CELL = 3600
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("lessons", nargs="*", help="names such as 02_first_call; default: all")
+    parser.add_argument("lessons", nargs="*", help="02_first_call, or just 02; default: all")
     parser.add_argument(
         "--stand-ins", action="store_true", help="record the stand-ins, not the API"
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask before money is spent")
+    parser.add_argument("--yes", action="store_true", help="do not ask before spending money")
     args = parser.parse_args()
     try:
+        lessons = find_lessons(args.lessons)
         if not args.stand_ins:
             find_key(ROOT / ".env")
-        key = recording.KEY if args.stand_ins else api_key()
+        key = KEY if args.stand_ins else api_key()
+    except LookupError as error:
+        parser.error(str(error))
     except MissingKey as error:
-        parser.error(f"{error} Without one, --stand-ins records the stand-ins.")
-    known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    if unknown := set(args.lessons) - set(known):
-        parser.error(f"no such lesson: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        parser.error(f"{error} Without a key, --stand-ins records the stand-ins.")
+    try:
+        for lesson in lessons:
+            lock_recording(_files(lesson)[0])
+    except RuntimeError as error:
+        parser.exit(1, f"{error}\n")
     if not args.stand_ins:
-        print(bill(args.lessons or known), reminder() or "", sep="\n")
+        print(bill(lessons), reminder() or "", sep="\n")
         if not args.yes and not sys.stdin.isatty():
-            parser.error("nobody is there to be asked: --yes spends this money without a question.")
-        if not args.yes and input("Ask the API for all of this? [y/N] ").strip().lower() != "y":
-            parser.exit(1, "Nothing was asked, nothing was spent.\n")
-    for lesson in args.lessons or known:
+            parser.error("stdin is not a terminal: pass --yes to spend this without being asked.")
+        if not args.yes and input("Send all these requests? [y/N] ").strip().lower() != "y":
+            parser.exit(1, "No request was sent, no money was spent.\n")
+    _clean_up_all()
+    for lesson in lessons:
         print(lesson, "...", end=" ", flush=True)
         size = renew(lesson, key, args.stand_ins)
         print(f"{size:,} bytes of recordings", flush=True)
 
 
+def find_lessons(names: list[str]) -> list[str]:
+    """The lessons of these names or numbers, such as "02_first_call" or "02"; all, if there are none.
+
+    Raises LookupError, which names the lessons that exist.
+    """
+    known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    found = {name: [one for one in known if name in (one, one.partition("_")[0])] for name in names}
+    if unknown := [name for name, lessons in found.items() if not lessons]:
+        raise LookupError(f"no such lesson: {', '.join(unknown)}; there are {', '.join(known)}")
+    return [lesson for lessons in found.values() for lesson in lessons] or known
+
+
 def bill(lessons: list[str]) -> str:
-    """What recording these lessons will cost, by the meter lines of the recordings that there are."""
+    """What recording these lessons will cost, according to the meter lines in their outputs."""
     lines, total = [], 0.0
     for lesson in lessons:
-        cells = read_book(NOTEBOOKS / f"{lesson}.ipynb").cells
+        cells = read_notebook(NOTEBOOKS / f"{lesson}.ipynb").cells
         texts = [out.get("text", "") for cell in cells for out in cell.get("outputs", [])]
-        said = [found for text in texts if (found := METER.search(text))]
-        total += float((said[-1]["usd"] or "0").replace(",", "")) if said else 0.0
-        lines.append(f"{lesson}: {said[-1][0] if said else 'not known, it has no meter line'}")
-    return "\n".join([*lines, f"Together about ${total:.4f}, if the answers are as long as these."])
+        meters = [found for text in texts if (found := METER.search(text))]
+        total += float((meters[-1]["usd"] or "0").replace(",", "")) if meters else 0.0
+        lines.append(f"{lesson}: {meters[-1][0] if meters else 'unknown, it has no meter line'}")
+    return "\n".join([*lines, f"Together about ${total:.4f}, if answers are as long as these."])
 
 
 def renew(lesson: str, key: str, stand_ins: bool) -> int:
-    """Record a lesson and store its outputs; if either fails, both stay as they were."""
-    path = RECORDINGS / f"{lesson}.json"
-    old = path.read_bytes() if path.exists() else None
+    """Record a lesson and store its outputs. Returns the size of the recordings in bytes.
+
+    If either fails, both files stay as they were; if the process is killed, the next one puts them
+    back. No other process may do the same at that time: see `lock_recording`.
+    """
+    recordings, notebook = _files(lesson)
+    clean_up(lesson)
+    folder = _beside(lesson, "new")
+    folder.mkdir()
     try:
-        record(lesson, key, stand_ins)
-        store_outputs(lesson)
-    except BaseException:
-        path.unlink(missing_ok=True) if old is None else path.write_bytes(old)
-        raise
-    return path.stat().st_size
+        record(lesson, key, stand_ins, folder)
+        _save(lesson)
+        # In its place, because cells and outputs name it.
+        _replace(folder / recordings.name, recordings)
+        store_outputs(lesson, folder)
+        _replace(folder / notebook.name, notebook)
+        _beside(lesson, "old").rename(_beside(lesson, "done"))
+    finally:
+        clean_up(lesson)
+    return recordings.stat().st_size
 
 
-def record(lesson: str, key: str, stand_ins: bool) -> None:
-    """Run a notebook in record mode; its recordings then replace the old ones.
+def _save(lesson: str) -> None:
+    """Copy both files, for `clean_up`. The folder's name says that both are complete."""
+    saving = _beside(lesson, "saving")
+    saving.mkdir()
+    for path in _files(lesson):
+        if path.exists():
+            shutil.copy2(path, saving)
+        else:
+            (saving / f"{path.name}.absent").touch()
+    saving.rename(_beside(lesson, "old"))
+
+
+def clean_up(lesson: str) -> None:
+    """Put back both files of a lesson whose recording was not finished; remove its temporary files."""
+    old = _beside(lesson, "old")
+    for path in _files(lesson) if old.exists() else ():
+        # Moved, not copied, for a full disk. One that is gone was moved before by a run that was killed.
+        if (saved := old / path.name).exists():
+            os.replace(saved, path)
+        elif (old / f"{path.name}.absent").exists():
+            path.unlink(missing_ok=True)
+    for rest in RECORDINGS.glob(f".{lesson}-*"):
+        shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+
+
+def _clean_up_all() -> None:
+    """The same for every lesson that nobody records now."""
+    for lesson in find_lessons([]):
+        if any(RECORDINGS.glob(f".{lesson}-*")):
+            with contextlib.suppress(RuntimeError):
+                lock_recording(_files(lesson)[0])
+                clean_up(lesson)
+
+
+def _beside(lesson: str, what: str) -> Path:
+    return RECORDINGS / f".{lesson}-{what}"
+
+
+def _files(lesson: str) -> tuple[Path, Path]:
+    return RECORDINGS / f"{lesson}.json", NOTEBOOKS / f"{lesson}.ipynb"
+
+
+def _replace(new: Path, path: Path) -> None:
+    """Put a complete file in another's place, with that one's mode, also if the power fails."""
+    if path.exists():
+        shutil.copymode(path, new)
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(new, path)
+
+
+def record(lesson: str, key: str, stand_ins: bool, folder: Path) -> None:
+    """Run a notebook in record mode; its recordings go into this folder.
 
     Cells tagged "replay-only" are left out: they ask for what is not recorded. Those tagged "past" ask
     for what the API no longer has: only stand-ins answer them, and these stay when the API is recorded.
     """
-    book = read_book(NOTEBOOKS / f"{lesson}.ipynb")
+    book = read_notebook(NOTEBOOKS / f"{lesson}.ipynb")
     left_out = {"replay-only"} if stand_ins else {"replay-only", "past"}
     book.cells = [c for c in book.cells if not left_out & set(c.metadata.get("tags", []))]
-    path = RECORDINGS / f"{lesson}.json"
-    old = list(Recordings.load(path)) if path.exists() and not stand_ins else []
     if stand_ins:
-        cell = nbformat.v4.new_code_cell(SETUP.format(lesson=lesson))  # type: ignore[no-untyped-call]
-        book.cells.insert(0, cell)
-    with tempfile.TemporaryDirectory(dir=RECORDINGS) as folder:
-        recorded = Path(folder) / f"{lesson}.json"
-        recorded.write_text('{"recordings": []}')  # for a lesson that asks for nothing
-        run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=folder, **{VARIABLE: key})
+        book.cells.insert(0, code_cell(SETUP.format(lesson=lesson)))
+    recorded = folder / f"{lesson}.json"
+    # For a lesson that asks for nothing.
+    recorded.write_text('{"recordings": []}')
+    run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=str(folder), **{VARIABLE: key})
+    path = RECORDINGS / recorded.name
+    if path.exists() and not stand_ins:
         found = Recordings.load(recorded)
-        for item in old:
-            if item.get("note") == api.PAST:
+        for item in Recordings.load(path):
+            if item.get("note") == PAST:
                 found.add(item)
-        recorded.replace(RECORDINGS / recorded.name)
 
 
-def store_outputs(lesson: str) -> None:
-    """Run a notebook on its recordings and keep the outputs, in the order 1..n."""
-    path = NOTEBOOKS / f"{lesson}.ipynb"
-    book = read_book(path)
+def store_outputs(lesson: str, folder: Path) -> None:
+    """Run a notebook on its recordings; with its outputs, in the order 1..n, it goes into this folder."""
+    book = read_notebook(NOTEBOOKS / f"{lesson}.ipynb")
     run(
         book,
         MISTRAL_MODE="replay",
+        # Only the recordings answer: what is not recorded is a mistake of the lesson.
+        MISTRAL_STRICT="1",
         # As recorded, for cells that show how long an answer took.
         MISTRAL_PACE="1",
         MISTRAL_RECORDINGS=str(RECORDINGS),
@@ -127,15 +210,11 @@ def store_outputs(lesson: str) -> None:
     )
     book.metadata.clear()
     book.metadata.update(METADATA)
-    nbformat.write(book, path)  # type: ignore[no-untyped-call]
+    write_notebook(book, folder / f"{lesson}.ipynb")
 
 
-def read_book(path: Path) -> nbformat.NotebookNode:
-    book: nbformat.NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    return book
-
-
-def run(book: nbformat.NotebookNode, **environment: str) -> None:
+def run(book: Any, **environment: str) -> None:
+    """Run a notebook's cells in a new kernel, with these environment variables."""
     # A keyring would ask the person at the screen; the course's notebooks only look into it.
     environment["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
     old = dict(os.environ)
@@ -143,16 +222,29 @@ def run(book: nbformat.NotebookNode, **environment: str) -> None:
     try:
         client = NotebookClient(
             book,
-            timeout=3600,  # seconds a cell: lesson 09 asks 300 times in one, a request a second is little
+            timeout=LONGEST_CELL,
             kernel_name="python3",
             record_timing=False,
-            coalesce_streams=True,  # one output for all pieces of a stream
+            # One output for all pieces of a stream.
+            coalesce_streams=True,
             resources={"metadata": {"path": str(NOTEBOOKS)}},
         )
         client.execute()
     finally:
         os.environ.clear()
         os.environ.update(old)
+
+
+def read_notebook(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+
+def write_notebook(book: Any, path: Path) -> None:
+    nbformat.write(book, path)  # type: ignore[no-untyped-call]
+
+
+def code_cell(source: str) -> Any:
+    return nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

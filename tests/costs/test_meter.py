@@ -1,67 +1,24 @@
-"""The meter line of a lesson is what its recordings add up to; every client is counted."""
+"""The meter counts every client; tests/lessons/test_calls.py checks the meter line of each lesson."""
 
 import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
 import weakref
 
 import httpx
 import httpx2
-import nbformat
 import pytest
 
 import helpers
 from helpers.costs.meter import Call, begin_count, count_call, summary
 from helpers.reply import Usage
-from tests.model_ids import ROOT, ROWS
 
-LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 URL = f"{helpers.client.API}/chat/completions"
 ASK = {
     "model": "mistral-small-latest",
     "messages": [{"role": "user", "content": "What is the best French cheese?"}],
 }
-
-
-@pytest.fixture(scope="module")
-def answered():
-    """{lesson: [(model, recorded response)]}: what answered when all cells were run once."""
-    command = [sys.executable, ROOT / "tests" / "run_cells.py", *LESSONS]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=True, cwd=ROOT
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_last_line_of_a_lesson_is_what_its_recordings_add_up_to(lesson, answered):
-    """Added up here from the recordings and the table of models, not by the meter."""
-    last = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4).cells[-1]
-    assert last.source == "helpers.meter()"
-    used = out = usd = eur = unknown = 0
-    dates = set()
-    for model, response in answered[lesson]:
-        bodies = [event["data"] for event in response.get("events", [])] or [response.get("body")]
-        usages = [b["usage"] for b in bodies if isinstance(b, dict) and b.get("usage")]
-        unknown += model is not None and response["status"] == 200 and not usages
-        for usage in usages[-1:]:
-            (row,) = (r for r in ROWS if model in (r["id"], *r["aliases"].split()))
-            dates.add(row["as_of"])
-            into, of = usage["prompt_tokens"], usage["completion_tokens"]
-            used, out = used + into, out + of
-            usd += into * float(row["usd_per_million_input"]) / 1e6
-            usd += of * float(row["usd_per_million_output"] or 0) / 1e6
-            eur += into * float(row["eur_per_million_input"]) / 1e6
-            eur += of * float(row["eur_per_million_output"] or 0) / 1e6
-    line = f"{len(answered[lesson])} calls, {used:,} tokens in, {out:,} out."
-    if usd:
-        digits = 4 if usd >= 0.01 else 6
-        line += f" Live: ${usd:.{digits}f} or €{eur:.{digits}f}, at the prices of {min(dates)}."
-    line += f" The price of {unknown} is not known." if unknown else ""
-    assert last.outputs[0].text == f"{line} This replay cost nothing.\n"
 
 
 def line(capsys):

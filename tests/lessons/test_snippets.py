@@ -1,0 +1,70 @@
+"""Each cell tagged "snippet" is complete: it runs alone, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from helpers.record import NOTEBOOKS, ROOT
+from tests.lessons.calls import LESSONS
+
+SNIPPETS = [
+    pytest.param(lesson, cell.source, id=f"{lesson}-{cell.id}")
+    for lesson in LESSONS
+    for cell in nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
+    if "snippet" in cell.metadata.get("tags", [])
+]
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Run a script with the recordings of a lesson: (exit code, what it printed on stderr)."""
+    command = [sys.executable, ROOT / "tests" / "lessons" / "run_snippets.py"]
+    environment = os.environ | {"PYTHONPATH": f"{os.environ['PYTHONPATH']}{os.pathsep}{ROOT}"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as runner:
+
+        def run(*task):
+            runner.stdin.write(json.dumps(task) + "\n")
+            runner.stdin.flush()
+            return json.loads(runner.stdout.readline())
+
+        yield run
+        runner.stdin.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lesson", "source"), SNIPPETS)
+def test_a_snippet_runs_alone(run, lesson, source, tmp_path):
+    script = tmp_path / "snippet.py"
+    script.write_text(source, "utf-8")
+    code, errors = run(lesson, str(script), str(tmp_path))
+    assert code == 0, errors
+    assert errors == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "code", "errors"),
+    [
+        ("raise SystemExit(3)", 3, ""),
+        ("cheese", 1, "NameError: name 'cheese' is not defined"),
+        ("import sys; print('careful', file=sys.stderr)", 0, "careful"),
+        ("import atexit; atexit.register(lambda: 1 / 0)", 0, "ZeroDivisionError"),
+        ("import httpx; httpx.get('https://api.mistral.ai/v1/none')", 1, "RecordingNotFound"),
+    ],
+)
+def test_a_snippet_that_fails_or_warns_is_noticed(run, tmp_path, source, code, errors):
+    script = tmp_path / "snippet.py"
+    script.write_text(source, "utf-8")
+    found = run("02_first_call", str(script), str(tmp_path))
+    assert found[0] == code
+    assert errors in found[1] and bool(errors) == bool(found[1])
+
+
+@pytest.mark.parametrize(("lesson", "source"), SNIPPETS)
+def test_a_snippet_holds_nothing_of_the_course(lesson, source):
+    assert "helpers" not in source

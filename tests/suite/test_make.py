@@ -1,0 +1,147 @@
+"""`make` in a folder of its own, with pretended programs: what its targets run, and what it says."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+# Prints its arguments and the variables that may lead Python astray.
+PROGRAM = """#!/bin/sh
+echo "$(basename $0) $* PYTHONPATH=$PYTHONPATH PYTHONHOME=$PYTHONHOME PIP_USER=$PIP_USER"
+"""
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Run `make` in a folder whose .venv is ready, and pretended."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.txt").write_text("uv==1.0 \\\n    --hash=sha256:00\n")
+    (binaries := tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in ("python", "jupyter", "ruff", "mypy", "uv"):
+        (binaries / name).write_text(PROGRAM)
+        (binaries / name).chmod(0o755)
+    (tmp_path / ".venv" / "ready").touch()
+
+    def make(*arguments, **environment):
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=tmp_path,
+            env=inherited | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return make
+
+
+def test_help_lists_every_target_with_a_sentence(make):
+    listed = dict(re.findall(r"^  ([a-z-]+) +(\S.*)$", make("help").stdout, re.MULTILINE))
+    assert set(listed) == TARGETS
+    assert make().stdout == make("help").stdout
+
+
+def test_every_target_is_phony():
+    phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)[1]
+    assert set(phony.replace("\\\n", " ").split()) == TARGETS
+
+
+def test_each_target_that_a_text_names_exists():
+    problems = []
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("data/**/*.toml")]
+    texts += [*ROOT.glob("helpers/**/*.*"), *ROOT.glob("tests/**/*.py")]
+    for path in texts:
+        if path.suffix in (".md", ".ipynb", ".toml", ".py"):
+            named = re.findall(r"(?:^|[`\"])make ([a-z-]+)", path.read_text("utf-8"), re.MULTILINE)
+            problems += [f"{path.name}: {name}" for name in set(named) - TARGETS]
+    assert problems == []
+
+
+def test_test_runs_both_halves_and_the_style(make):
+    printed = make("test").stdout
+    assert "pytest notebooks tests/lessons" in printed
+    assert "pytest tests --ignore=tests/lessons" in printed
+    assert "ruff format --check" in printed and "mypy" in printed
+
+
+def test_a_failing_half_fails_the_whole(make, tmp_path):
+    (tmp_path / ".venv" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    assert make("test").returncode != 0
+
+
+def test_lesson_needs_a_number_and_records_its_stand_ins(make):
+    done = make("lesson")
+    assert (done.returncode, done.stdout) == (2, "Name the lesson: make lesson L=06\n")
+    assert "python -m helpers.record --stand-ins 06 " in make("lesson", "L=06").stdout
+
+
+def test_variables_of_another_project_reach_no_program(make):
+    there = {"PYTHONPATH": "/opt/ros", "PYTHONHOME": "/opt/ros", "PIP_USER": "1"}
+    problems = []
+    for target in ("lab", "serve", "own-texts", "stand-ins", "test", "quick", "coverage", "future"):
+        printed = make(target, **there).stdout
+        assert "PYTHONPATH=" in printed
+        if "/opt/ros" in printed or "PIP_USER=1" in printed:
+            problems.append((target, printed))
+    assert problems == []
+
+
+def test_the_network_is_shut_before_pytest_starts(make):
+    for target in ("check-lessons", "check-helpers", "quick", "coverage"):
+        assert re.search("pytest .* PYTHONPATH=tests/no_network ", make(target).stdout), target
+    assert re.search("pytest .*PYTHONPATH=tests/clock_ahead ", make("future").stdout)
+
+
+# Setting up .venv.
+
+
+@pytest.mark.parametrize("target", ["lab", "test"])
+def test_a_python_that_does_not_exist_is_named_in_one_sentence(make, tmp_path, target):
+    (tmp_path / ".venv" / "ready").unlink()
+    done = make(target, "PYTHON=python9.9")
+    assert done.returncode != 0
+    assert done.stdout.startswith("There is no python9.9 on this machine. Name a Python 3.11 to")
+    assert "venv" not in done.stdout
+
+
+def test_a_python_of_another_version_is_named_in_one_sentence(make, tmp_path):
+    (tmp_path / ".venv" / "ready").unlink()
+    (old := tmp_path / "python3.9").write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = make("lab", f"PYTHON={old}")
+    assert done.returncode != 0
+    assert f"{old} is another version. This course needs Python 3.11, 3.12" in done.stdout
+
+
+# A Python whose virtual environments hold a Python without pip, or a uv without packages.
+NEW_PYTHON = """#!/bin/sh
+[ "$2" = venv ] || exit 0
+mkdir -p .venv/bin
+printf '#!/bin/sh\necho pip: no network >&2\nexit {pip}\n' > .venv/bin/python
+printf '#!/bin/sh\necho uv: no network >&2\nexit 1\n' > .venv/bin/uv
+chmod +x .venv/bin/*
+"""
+
+
+@pytest.mark.parametrize("fails", ["pip", "uv"])
+def test_a_set_up_without_a_network_is_explained_in_one_sentence(make, tmp_path, fails):
+    (tmp_path / ".venv" / "ready").unlink()
+    (python := tmp_path / "python3.13").write_text(NEW_PYTHON.format(pip=int(fails == "pip")))
+    python.chmod(0o755)
+    done = make("lab", f"PYTHON={python}")
+    assert done.returncode != 0
+    *_, last = done.stdout.splitlines()
+    assert last.startswith("The packages can't be installed: this first time needs a network")
+    assert not (tmp_path / ".venv" / "ready").exists()
+    if fails == "pip":
+        assert (tmp_path / ".venv" / "pip.log").read_text() == "pip: no network\n"
+        assert "pip.log" in last
