@@ -8,6 +8,7 @@ It answers with the lessons' recordings and written answers, not with a model; s
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
 
 from ..transports.faults import load_faults, make_fault
@@ -58,6 +59,9 @@ def main() -> None:
         )
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    # Also in the background of a script, where Python would ignore the former and die of the latter.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with server:
         key = args.key or "any"
         print(f"Serving stand-ins, not a model, at {server.url}. Ctrl-C stops it. To try it:")

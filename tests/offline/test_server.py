@@ -205,7 +205,8 @@ def test_it_listens_on_this_machine_only(server):
     assert server._http.server_address[0] == "127.0.0.1"
 
 
-def test_the_command_says_how_to_ask_and_stops_when_interrupted():
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_says_how_to_ask_and_stops_when_it_is_told_to(end):
     command = [sys.executable, "-m", "helpers.offline", "--port", "0", "--strict", "--rpm", "1"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         first, curl = process.stdout.readline(), process.stdout.readline()
@@ -213,7 +214,7 @@ def test_the_command_says_how_to_ask_and_stops_when_interrupted():
         url = re.search(r"http://127\.0\.0\.1:\d+/v1", curl)[0]
         asked = {"json": CHEESE, "headers": AUTH, "timeout": 60}
         codes = [httpx.post(f"{url}/chat/completions", **asked).status_code for _ in range(2)]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         last = process.stdout.read()
     assert codes == [200, 429]
     assert process.returncode == 0
