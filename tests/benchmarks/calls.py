@@ -78,7 +78,11 @@ def embed_answer() -> bytes:
 class Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
-    bodies: ClassVar = {"chat": chat_answer(), "stream": stream_answer(2000), "embed": embed_answer()}
+    bodies: ClassVar = {
+        "chat": chat_answer(),
+        "stream": stream_answer(2000),
+        "embed": embed_answer(),
+    }
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
