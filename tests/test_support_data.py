@@ -144,17 +144,21 @@ def test_names_and_addresses_are_only_where_they_are_planted():
         assert re.search(r"[A-Z][a-zé]+[ -][A-Z][a-zé]+", CONVERSATIONS[ticket]["customer"])
 
 
+def whole_matches(name, text):
+    return [match[0] for match in re.finditer(PATTERNS[name], text)]
+
+
 def test_personal_data_reaches_nobody():
     for name in ("support_conversations.csv", "tickets.csv"):
         for row in rows(name):
             text = " ".join(row.values())
-            for address in re.findall(PATTERNS["email"], text):
+            for address in whole_matches("email", text):
                 assert re.search(r"[@.]example\.(com|org)$", address.lower()), address
             for host in re.findall(r"\b[\w-]+\.(?:com|org|net|fr|de|eu|io|ai)\b", text.lower()):
                 assert host in ("example.com", "example.org"), host
-            for number in re.findall(PATTERNS["phone"], text):
+            for number in whole_matches("phone", text):
                 assert re.fullmatch(FICTION, re.sub(r"[ .()]", "", number)), number
-            for key in re.findall(PATTERNS["api_key"], text):
+            for key in whole_matches("api_key", text):
                 assert re.search("example", key, re.IGNORECASE), key
 
 

@@ -24,9 +24,23 @@ def sample_tokens(sample: Json) -> int:
     try:
         if "messages" not in sample:
             return 1 + count_text(sample["text"])
-        return count_tokens(sample["messages"], MODEL, sample.get("tools")).tokens
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        messages = [_without_last_spaces(message) for message in sample["messages"]]
+        return count_tokens(messages, MODEL, sample.get("tools")).tokens
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"This is not a good sample ({error!r}): use check first.") from None
+
+
+def _without_last_spaces(message: Json) -> Json:
+    """An answer as mistral-common writes it: without the spaces at its end."""
+    content = message.get("content")
+    if message["role"] != "assistant" or not content:
+        return message
+    if isinstance(content, str):
+        return {**message, "content": content.rstrip(" ")}
+    *parts, last = content
+    if last.get("type") == "text":
+        last = {**last, "text": last["text"].rstrip(" ")}
+    return {**message, "content": [*parts, last]}
 
 
 @dataclasses.dataclass(frozen=True)

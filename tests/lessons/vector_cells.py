@@ -31,7 +31,7 @@ def with_floor(texts):
     # One of Hadamard's columns that `vectors.turn` leaves out: at right angles to all vectors.
     shared = hadamard(vectors.DIMENSIONS)[:, -1] / np.sqrt(vectors.DIMENSIONS)
     raised = np.sqrt(FLOOR) * shared + np.sqrt(1 - FLOOR) * np.array(stored(texts))
-    return raised.astype(np.float16).astype(float).tolist()
+    return raised.astype(np.float16).astype(float)
 
 
 class Lesson:
