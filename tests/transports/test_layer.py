@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
+import threading
 
 import anyio
 import httpx
 import pytest
 
-from helpers.transports import FakeClock
+from helpers.transports import Clock, FakeClock
 from helpers.transports.layer import Layer, Read
 
 URL = "http://127.0.0.1:9/"
@@ -59,6 +60,19 @@ def test_flow_gets_the_result_of_a_function_which_runs_off_the_event_loop(asynch
     inside = httpx.MockTransport(lambda request: httpx.Response(200))
     assert get(Policy(inside, FakeClock()), asynchronous).is_success
     assert (threads[0] != threading.get_ident()) == asynchronous
+
+
+@both
+def test_function_that_a_flow_yields_never_blocks_the_event_loop(asynchronous):
+    class Policy(Layer):
+        def flow(self, request):
+            threads.append(threading.get_ident())
+            threads.append((yield threading.get_ident))
+            return (yield request)
+
+    threads = []
+    get(Policy(httpx.MockTransport(lambda request: httpx.Response(200))), asynchronous)
+    assert (threads[0] != threads[1]) == asynchronous
 
 
 @both
@@ -168,7 +182,5 @@ def test_closing_a_client_closes_the_transport_inside(asynchronous):
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan")])
 def test_clock_refuses_a_speed_that_is_not_positive(speed):
-    from helpers.transports import Clock
-
     with pytest.raises(ValueError, match="above 0"):
         Clock(speed=speed)
