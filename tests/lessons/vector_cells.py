@@ -30,8 +30,8 @@ def with_floor(texts):
     """The stored vectors with a direction in common, so that unrelated texts are at 0.5 to 0.7."""
     # One of Hadamard's columns that `vectors.turn` leaves out: at right angles to all vectors.
     shared = hadamard(vectors.DIMENSIONS)[:, -1] / np.sqrt(vectors.DIMENSIONS)
-    raised = np.sqrt(FLOOR) * shared + np.sqrt(1 - FLOOR) * np.array(stored(texts))
-    return raised.astype(np.float16).astype(float)
+    raised = np.sqrt(FLOOR) * shared + np.sqrt(1 - FLOOR) * stored(texts).astype(float)
+    return raised.astype(np.float16)
 
 
 class Lesson:
