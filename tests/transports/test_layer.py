@@ -62,19 +62,6 @@ def test_flow_gets_the_result_of_a_function_which_runs_off_the_event_loop(asynch
 
 
 @both
-def test_function_that_a_flow_yields_never_blocks_the_event_loop(asynchronous):
-    class Policy(Layer):
-        def flow(self, request):
-            threads.append(threading.get_ident())
-            threads.append((yield threading.get_ident))
-            return (yield request)
-
-    threads = []
-    get(Policy(httpx.MockTransport(lambda request: httpx.Response(200))), asynchronous)
-    assert (threads[0] != threads[1]) == asynchronous
-
-
-@both
 def test_flow_gets_the_error_of_its_step(asynchronous):
     class Policy(Layer):
         def flow(self, request):
