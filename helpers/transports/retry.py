@@ -1,10 +1,10 @@
-"""`Retry`: send a request again when that may help, after pauses that grow and vary.
+"""`Retry`: send a request again when that may help, with exponential backoff and jitter.
 
-Why no library: lesson 06 plays the same failures to httpx-retries 0.6, tenacity 9.2 and stamina 26.1
-(2026-11). Each of them sends six requests for a plan that allows none, where `Retry` sends one. When
+Why not a library: lesson 06 runs the same failures against httpx-retries 0.6, tenacity 9.2 and
+stamina 26.1 (2026-11). Each of them sends six requests for a plan that allows none, where `Retry` sends one. When
 the server asks for an hour, each comes back too early: httpx-retries after its longest wait, and the
-other two, which go around a function and read no headers, within seconds. Nor can any of them leave
-the queue of a `RateLimit` out of its total. In a project of your own, take httpx-retries all the same.
+other two, which go around a function and read no headers, within seconds. Nor can any of them
+exclude the queue of a `RateLimit` from its total. In your own project, use httpx-retries all the same.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .layer import Flow, Layer, Read, Transport, is_stream
 
 log = logging.getLogger("helpers.retry")
 
-# The network failed before anything of the answer had come. Not among them: a wrong address or proxy,
-# and a client whose own pool is full. Time does not mend these.
+# Network failures before the answer began. They exclude a wrong address or proxy and a full pool
+# of the client, which waiting does not fix.
 TEMPORARY = (
     httpx.NetworkError,
     httpx.ConnectTimeout,
@@ -60,33 +60,33 @@ class Retried:
 class Retry(Layer):
     """An httpx transport that sends a request again when that may help.
 
-    transport: the transport inside, sync or async.
+    transport: the wrapped transport, sync or async.
     attempts: how often a request is sent at most, including the first time.
     base, cap: before attempt n + 1, it waits a random time between 0 and min(cap, base * 2**(n-1))
     seconds ("full jitter"). With the default values, these are at most 1, 2, 4, 8 and 16 seconds.
-    total: no wait begins that would end later than this many seconds after the first attempt began. The
-    queue of a `RateLimit` inside does not count.
-    clock, random: where time and chance come from; `random()` returns a float in [0, 1).
+    total: no wait begins that would end more than this many seconds after the first attempt began,
+    not counting the queue of a `RateLimit` inside.
+    clock, random: sources of time and randomness; `random()` returns a float in [0, 1).
 
     It retries the statuses 408, 429, 500, 502, 503, 504 and 520, and a network that fails before the
     answer begins. It does not retry a 429 of a plan that allows no requests at all
-    (`x-ratelimit-limit-req-minute: 0`), and nothing after the first piece of a stream. A whole answer
-    is read to its end before it is handed out, so one that breaks off is asked for again.
+    (`x-ratelimit-limit-req-minute: 0`), nor anything after the first piece of a stream. A whole answer
+    is read to its end before it is returned, so an interrupted one is requested again.
 
     A `Retry-After` header, in seconds or as a date, is respected: no attempt comes earlier, and the
-    random time is added, as far as `cap` allows, so that not everybody comes back at once. If the
-    header asks for more than `cap`, Retry stops and hands out the answer.
+    random time is added, as far as `cap` allows, so that clients don't all return at once. If the
+    header asks for more than `cap`, Retry stops and returns the answer.
 
-    What it did is in `response.extensions["retried"]`, or in `error.retried` of a failure, as a
-    `Retried`. The logger `helpers.retry` gets a line for each retry (level INFO), without keys or texts.
+    `response.extensions["retried"]`, or `error.retried` of a failure, is a `Retried` that reports what
+    it did. The logger `helpers.retry` gets a line for each retry (level INFO), without keys or texts.
 
-    `total` does not end an attempt that is under way, and httpx has no total time-out either: its read
-    time-out begins again with each byte. A server that sends a byte now and then can hold a call
+    `total` does not end an attempt that is under way, and httpx has no total timeout either: its read
+    timeout starts again with each byte. A server that sends a byte now and then can hold a call
     forever. Where that matters, put a limit around the call, such as `asyncio.timeout`.
 
     Beware: a request that timed out may have been answered, and billed. A retry is then billed again.
 
-    Raises ValueError for values that make no sense, TypeError for anything that is not a transport.
+    Raises ValueError for invalid values, TypeError for anything that is not a transport.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class Retry(Layer):
     ) -> None:
         super().__init__(transport, clock)
         if attempts < 1:
-            raise ValueError(f"attempts is {attempts}; a request is sent at least once.")
+            raise ValueError(f"attempts is {attempts}; it must be at least 1.")
         if not (base >= 0 and cap >= 0 and total >= 0):
-            raise ValueError("base, cap and total are seconds, 0 or more.")
+            raise ValueError("base, cap and total must be 0 or more (seconds).")
         self.attempts, self.base, self.cap, self.total = attempts, base, cap, total
         self.random = random
 
@@ -125,7 +125,7 @@ class Retry(Layer):
             yield wait
 
     def _next_wait(self, outcome: Outcome, done: Retried, began: float) -> float | None:
-        """Seconds until the next attempt, or None if there is none; `done` gets which, and why."""
+        """Seconds until the next attempt, or None if there is none; updates `done`."""
         asked = None
         if isinstance(outcome, httpx.Response):
             asked = read_retry_after(outcome, self.clock)
