@@ -1,18 +1,18 @@
-"""Helpers of the course: they remove chores and hide no lesson.
+"""The course's helpers: they take over chores, not what a lesson teaches.
 
-The core takes 15 to 20 minutes to read: `client` (chat, stream, embed), `reply` (what came back),
+The core takes 15 to 20 minutes to read: `client` (chat, stream, embed), `reply` (the answers),
 `errors` (what went wrong, and what to do), `keys` (the key), `plots` (figures), `modes` (where
 answers come from). A learner can stop there.
 
-The rooms, each of which uses only those above it:
+The subpackages, each of which imports only those above it:
 
-- `replay`: recorded answers; its README.md follows one call through it
+- `replay`: recorded answers; its README.md follows one call
 - `transports`: Retry, RateLimit, Faults: policies around any httpx transport
 - `costs`: models, prices, tokens, the meter, a Budget
-- `finetuning`: training data that is right before you pay for it
+- `finetuning`: checks of training data, before you pay for training
 - `offline`: the API on this machine: written answers, vectors, a server
 
-`modes.start` and `record` (which stores a lesson's answers and outputs) stand above the rooms.
+`modes.start` and `record` (which stores a lesson's answers and outputs) use all of them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ __all__ = [
     "stream",
 ]
 ROOMS = ("costs", "finetuning", "offline", "replay", "transports")
-# Loaded when they are first used, so that `import helpers` stays quick.
+# Imported on first use, to keep `import helpers` fast.
 _LAZY = {
     "Budget": "costs.budget",
     "meter": "costs.meter",

@@ -17,10 +17,10 @@ from .reply import Json, Reply, ReplyBuilder
 API = "https://api.mistral.ai/v1"
 CHAT_MODEL = "mistral-small-latest"
 EMBED_MODEL = "mistral-embed"
-# Answers take seconds, not milliseconds: of 854 recorded ones a tenth took over 2.4 s, one 50 s.
+# Answers take seconds, not milliseconds: of 854 recorded, a tenth took over 2.4 s, and one 50 s.
 TIMEOUT = httpx.Timeout(60, connect=10)
 
-# What ends a stream in the middle, by httpx's names.
+# The httpx errors that end a stream midway.
 CUTS = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout, httpx.DecodingError)
 MOST_TEXTS, MOST_CHARACTERS = 128, 16_000
 
@@ -36,9 +36,9 @@ def chat(
     """Ask a chat model and wait for the whole answer.
 
     messages: a string (one user message) or a list of `{"role", "content"}` dicts.
-    client: your own `httpx.Client`, with its own time-outs and transport. By default all calls
+    client: your own `httpx.Client`, with its own timeouts and transport. By default, all calls
     share one client, which keeps its connections open.
-    params: any other field of the request, such as `temperature=0` or `max_tokens=100`.
+    params: any other fields of the request, such as `temperature=0` or `max_tokens=100`.
 
     Raises `APIError` when the API refuses, `MissingKey` without a key, and httpx's own errors
     when the network fails.
@@ -69,13 +69,13 @@ def stream(
 
 
 class Stream(Iterator[str]):
-    """Iterates the pieces of the answer's text. It can be read once, like a file.
+    """An iterator over the pieces of the answer's text. Like a file, it can be read once.
 
-    The request is sent with the first piece. `.reply` is the `Reply` so far, complete after the
-    last piece. Leave early with `close()` or a `with` block, and the connection is closed.
+    Reading the first piece sends the request. `.reply` is the `Reply` so far, complete after the
+    last piece. To stop early, call `close()` or use a `with` block: both close the connection.
 
     Raises `APIError` when the API refuses or reports an error midway, and `StreamCut` when the
-    answer ends too early; their `.reply` holds what arrived before.
+    answer is cut off; their `.reply` holds what had arrived.
     """
 
     def __init__(self, body: Json, client: httpx.Client | None = None) -> None:
@@ -97,14 +97,14 @@ class Stream(Iterator[str]):
 
     @property
     def reply(self) -> Reply:
-        """All that has arrived so far; `finish_reason` is None until the answer is complete."""
+        """What has arrived so far; `finish_reason` is None until the answer is complete."""
         return self._built.reply()
 
 
 def _read_stream(
     body: Json, client: httpx.Client | None, built: ReplyBuilder
 ) -> Generator[str, None, None]:
-    """The pieces of text; all chunks go into `built`."""
+    """Yield the pieces of text and add every chunk to `built`."""
     session = client or shared_client()
     url, auth = _url(session, "chat/completions"), _auth(session)
     with session.stream("POST", url, json=body, auth=auth) as response:
@@ -129,7 +129,7 @@ def _read_stream(
 
 
 def _read_event(data: str, response: httpx.Response, built: ReplyBuilder) -> str:
-    """The text in one event. An event without choices is an error that came midway."""
+    """Return the text of one event. An event without choices is an error reported midway."""
     try:
         chunk = parse_json(data)
         if "choices" not in chunk:
@@ -146,26 +146,27 @@ def embed(
     client: httpx.Client | None = None,
     **params: Any,
 ) -> Any:
-    """Turn texts into vectors: a float64 array of shape (number of texts, dimensions), in their order.
+    """Turn texts into vectors: a float64 array of shape (texts, dimensions), in the order of the texts.
 
-    `mistral-embed` gives 1024 dimensions of unit length; `codestral-embed` 1536, not of unit
-    length. Many texts go in several requests, each below the API's limits. Errors as for `chat`.
+    `mistral-embed` returns vectors of 1024 dimensions and unit length, `codestral-embed` of 1536
+    and any length. Many texts are sent in several requests, each within the API's limits. Errors
+    as for `chat`.
     """
     import numpy as np
 
     texts = [texts] if isinstance(texts, str) else list(texts)
     if not texts or not all(isinstance(text, str) and text for text in texts):
-        raise ValueError("embed needs a text or a list of texts, at least one and none empty.")
+        raise ValueError("embed needs a text or a list of texts, none of them empty.")
     if params.get("encoding_format", "float") != "float":
-        raise ValueError("embed reads vectors as floats: leave encoding_format out.")
+        raise ValueError("embed returns vectors of floats: leave encoding_format out.")
     return np.concatenate([_embed(model, batch, client, params) for batch in batches(texts)])
 
 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in lists that one embeddings request takes.
+    """Split the texts into lists that fit into one embeddings request each.
 
     The API refused 257 texts (recorded 2026-08) and more than 16,384 tokens (reported since 2024).
-    A token of European languages has two characters or more, so half of that is on the safe side.
+    In European languages a token has at least two characters, so 16,000 characters stay below that.
     """
     batch: list[str] = []
     size = 0
@@ -193,14 +194,14 @@ def _embed(model: str, texts: list[str], client: httpx.Client | None, params: Js
 
 
 def chat_body(messages: Messages, model: str, params: Json) -> Json:
-    """The JSON of a chat request. Raises TypeError or ValueError for what is no list of messages."""
+    """The JSON of a chat request. Raises TypeError or ValueError if `messages` isn't valid."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     messages = messages if isinstance(messages, Mapping) else list(messages)
     if isinstance(messages, Mapping) or not all(isinstance(m, Mapping) for m in messages):
-        raise TypeError("messages is a string or a list of {'role': …, 'content': …} dicts.")
+        raise TypeError("messages must be a string or a list of {'role': …, 'content': …} dicts.")
     if not messages:
-        raise ValueError("messages is empty: the API needs at least one.")
+        raise ValueError("messages is empty; the API needs at least one.")
     return {"model": model, "messages": messages, **params}
 
 
@@ -214,7 +215,7 @@ _shared: httpx.Client | None = None
 
 
 def shared_client() -> httpx.Client:
-    """The client of all calls that bring none of their own. Threads may use it together."""
+    """The client of all calls that don't pass their own. It is safe to share between threads."""
     global _shared
     with _lock:
         if _shared is None:
@@ -237,14 +238,14 @@ def _url(client: httpx.Client, path: str) -> str:
 
 
 def _auth(client: httpx.Client) -> Any:
-    """The key goes to Mistral's hosts only; a client's own header or auth wins over it."""
+    """Send the key to Mistral's hosts only; a client's own header or auth takes precedence."""
     if client is _shared:
         return _Bearer()
     url = client.base_url if client.base_url.host else httpx.URL(API)
     safe = url.scheme == "https" and is_mistral(url.host)
     if "authorization" in client.headers or client.auth or not safe:
         return httpx.USE_CLIENT_DEFAULT
-    # Without a key, the transport may sign requests; if it doesn't, a 401 says so.
+    # Without a key, the transport may sign requests; if it doesn't, the API answers 401.
     return _Bearer() if VARIABLE in os.environ else httpx.USE_CLIENT_DEFAULT
 
 

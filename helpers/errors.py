@@ -1,4 +1,4 @@
-"""Errors of the API, in whatever shape they come, with a hint at what to do."""
+"""The API's errors, whatever their shape, each with a hint about what to do."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pydantic_core import from_json
 from .keys import hide, hide_all
 from .reply import Json, Reply
 
-RETRYABLE = {408, 429, 500, 502, 503, 504, 520}  # 520: Cloudflare got no usable answer from the API
+# 520: Cloudflare got no usable answer from the API.
+RETRYABLE = {408, 429, 500, 502, 503, 504, 520}
 
-# OpenAI's names for fields that Mistral calls otherwise; the API refuses the former with a 422.
+# OpenAI's names for fields that Mistral names differently; the API refuses them with a 422.
 MISTRAL_NAMES = {"max_completion_tokens": "max_tokens", "seed": "random_seed"}
 
 DATA = Path(__file__).parent.parent / "data"
@@ -29,27 +30,28 @@ def is_retryable(response: httpx.Response) -> bool:
 
 
 def has_no_allowance(response: httpx.Response) -> bool:
-    """A 429 with a limit of zero requests a minute: a plan without this model. It never clears.
+    """Whether a 429 reports a limit of zero requests a minute: waiting won't help.
 
-    Reported by many since 2026-09, in no recorded traffic.
+    The plan does not include the model. Many have reported this since 2026-09; no recorded
+    traffic shows it.
     """
     limit = response.headers.get("x-ratelimit-limit-req-minute")
     return response.status_code == 429 and limit == "0"
 
 
 class APIError(httpx.HTTPStatusError):
-    """The API refused a request, or what came back was no answer.
+    """The API refused a request, or the response was not a valid answer.
 
     status: the HTTP status (of an error inside a stream: the one that it names).
     code: the API's own code, a string of digits, or None.
     kind: the API's own error type, such as "invalid_model", or None.
-    message: the API's words, all of them, or what was there instead.
+    message: the API's full message, or a description of what came instead.
     retryable: whether the same request may succeed later.
     hint: what to do about it.
-    reply: what a stream had brought before the error, else None.
+    reply: what had arrived of a stream before the error, otherwise None.
 
-    It is an `httpx.HTTPStatusError`, so `except httpx.HTTPStatusError` catches it, too; the
-    request and the response are in `.request` and `.response`.
+    `except httpx.HTTPStatusError` also catches it; `.request` and `.response` hold the request
+    and the response.
     """
 
     def __init__(
@@ -59,18 +61,20 @@ class APIError(httpx.HTTPStatusError):
         fields = body if isinstance(body, dict) else {}
         code = fields.get("code")
         self.status: int = response.status_code
-        if response.is_success and reply is not None:  # inside a stream, which began with a 200
+        # An error inside a stream, which began with a 200.
+        if response.is_success and reply is not None:
             named = fields.get("raw_status_code")
             self.status = named if type(named) is int else 500
         self._body = body
         self.code: str | None = None if code is None else str(code)
         self.kind: str | None = fields.get("type")
-        self.message: str = hide(_words(fields) or _no_words(response, body))
+        self.message: str = hide(_message(fields) or _describe(response, body))
         self.reply = reply
         self.retryable: bool = self.status in RETRYABLE and not has_no_allowance(response)
         self.hint: str = self._hint(response)
         text = f"{self.status} {self.code or ''}".rstrip() + f": {self.message}\nHint: {self.hint}"
-        if retried := response.extensions.get("retried"):  # by a `Retry` below
+        # Left by a `Retry` transport.
+        if retried := response.extensions.get("retried"):
             text += f"\nRetry: {retried}"
         super().__init__(text, request=response.request, response=response)
 
@@ -78,7 +82,7 @@ class APIError(httpx.HTTPStatusError):
         return f"APIError(status={self.status}, code={self.code!r}, message={self.message!r})"
 
     def __reduce__(self) -> Any:
-        """An exception that can't be pickled breaks a pool of processes; the key stays behind."""
+        """Make the error picklable, as process pools require, without the key."""
         return type(self), (_without_key(self.response), hide_all(self._body), self.reply)
 
     def _hint(self, response: httpx.Response) -> str:
@@ -100,7 +104,7 @@ class APIError(httpx.HTTPStatusError):
 
 
 class StreamCut(httpx.RemoteProtocolError):
-    """A stream ended before its answer was complete. `.reply` holds all that arrived."""
+    """A stream ended before its answer was complete. `.reply` holds what arrived."""
 
     def __init__(self, reply: Reply, reason: str, request: httpx.Request | None = None) -> None:
         super().__init__(
@@ -118,13 +122,13 @@ class StreamCut(httpx.RemoteProtocolError):
 
 @functools.cache
 def _hints() -> list[tuple[str, str, str]]:
-    """Rows of data/error_hints.csv: a status (0: any), a clue in the error's text, what to do."""
+    """Rows of data/error_hints.csv: status (0: any), a clue in the error's text, the hint."""
     with (DATA / "error_hints.csv").open(encoding="utf-8", newline="") as lines:
         return [(row["status"], row["clue"], row["hint"]) for row in csv.DictReader(lines)]
 
 
 def _without_key(response: httpx.Response) -> httpx.Response:
-    """The response as a pickle may hold it: no header of the request, no key in the text."""
+    """A copy that is safe to pickle: no request headers, no key in the text."""
     text = hide(response.text) if hasattr(response, "_content") else ""
     headers = {name: hide(value) for name, value in response.headers.items()}
     headers.pop("content-encoding", None)
@@ -142,9 +146,9 @@ def _bare(request: httpx.Request) -> httpx.Request:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError, also for one that is nested too deeply.
+    """Parse JSON. Raises ValueError, also for JSON that is nested too deeply.
 
-    pydantic-core's parser is the faster one; Python's also reads half of a surrogate pair.
+    pydantic-core's parser is faster; Python's also accepts half of a surrogate pair.
     """
     try:
         return from_json(text)
@@ -162,11 +166,11 @@ def _body(response: httpx.Response) -> Any:
         return None
 
 
-def _words(body: Json) -> str:
-    """All texts of an error; `message` and `detail` may be a string, object or list."""
+def _message(body: Json) -> str:
+    """All texts of an error; `message` and `detail` may be a string, an object or a list."""
     fields = ("message", "detail", "error")
-    found = [words for name in fields for words in _flat(body.get(name))]
-    # Some bodies have the same text in two places.
+    found = [text for name in fields for text in _flat(body.get(name))]
+    # Some bodies contain the same text twice.
     return "; ".join(dict.fromkeys(found))
 
 
@@ -174,24 +178,26 @@ def _flat(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value] if value.strip() else []
     if isinstance(value, list):
-        return [words for item in value for words in _flat(item)]
-    if isinstance(value, dict) and "msg" in value:  # one rule that the request broke
+        return [text for item in value for text in _flat(item)]
+    # A validation error: one rule that the request broke.
+    if isinstance(value, dict) and "msg" in value:
         place = value.get("loc") or []
         where = ".".join(map(str, place)) if isinstance(place, list) else str(place)
         return [f"{where}: {value['msg']}" if where else str(value["msg"])]
     if isinstance(value, dict):
-        return [words for key in ("message", "detail") for words in _flat(value.get(key))]
+        return [text for key in ("message", "detail") for text in _flat(value.get(key))]
     return []
 
 
-def _no_words(response: httpx.Response, body: Any) -> str:
+def _describe(response: httpx.Response, body: Any) -> str:
+    """What came instead of an error message."""
     text = response.text.strip() if body is None else str(body)
     if not text:
         return f"an empty answer ({response.reason_phrase or 'no reason given'})"
     if title := re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL):
         return f"not JSON but a web page: {title[1]}"
-    # Hidden before it is cut: half of a key would not be found.
-    return f"not an answer of the API: {hide(text)[:200]}"
+    # Hide the key before cutting the text: half a key would not be found.
+    return f"not a valid API response: {hide(text)[:200]}"
 
 
 def _model_hint(message: str) -> str:
@@ -199,17 +205,17 @@ def _model_hint(message: str) -> str:
     with (DATA / "models.csv").open(encoding="utf-8", newline="") as lines:
         rows = [r for r in csv.DictReader(lines) if name in (r["id"], *r["aliases"].split())]
     if not rows:
-        return "There is no model of this name: compare with GET /v1/models or data/models.csv."
+        return "No model has this name: see GET /v1/models or data/models.csv."
     row = next((row for row in rows if row["stage"] != "retired"), rows[0])
     if row["stage"] == "retired":
         return (
             f"{row['model']} was retired on {row['retires']}. Its successor: {row['replacement']}."
         )
-    return f"{name} is known ({row['model']}): your account may not have it, or it was renamed."
+    return f"{name} exists ({row['model']}): your account may not have access, or it was renamed."
 
 
 def read_json(response: httpx.Response, *names: str) -> Json:
-    """The body of a good answer that has these fields; raises `APIError` for anything else."""
+    """The JSON of a successful response with these fields; raises `APIError` for anything else."""
     if not response.is_success:
         raise APIError(response)
     body = _body(response)

@@ -13,8 +13,8 @@ import dotenv
 
 VARIABLE = "MISTRAL_API_KEY"
 PLACEHOLDER = "no-key-needed-for-replay"
-# Shorter ones would hit ordinary words.
-SHORTEST = 8
+# Shorter strings could also be ordinary words.
+SHORTEST_KEY = 8
 
 
 class MissingKey(RuntimeError):
@@ -24,11 +24,11 @@ class MissingKey(RuntimeError):
 def api_key() -> str:
     """The key in the environment variable MISTRAL_API_KEY, without whitespace around it.
 
-    Raises `MissingKey` when there is none, or when it holds what no header may: httpx would
-    name the whole header, and so the key, in its own error.
+    Raises `MissingKey` when it is missing or contains a character that no header may: httpx
+    would quote the whole header, and so the key, in its own error.
     """
     if problem := _problem(os.environ.get(VARIABLE, "").strip()):
-        # Raised from a frame without the key, for tracebacks that print variables.
+        # This frame has no variable that holds the key: some tracebacks print variables.
         raise MissingKey(problem)
     return os.environ[VARIABLE].strip()
 
@@ -40,18 +40,18 @@ def _problem(key: str) -> str | None:
             "Without one, start the lesson in replay mode."
         )
     if not (key.isascii() and key.isprintable()) or " " in key:
-        return f"{VARIABLE} holds characters that no key has: copy it once more."
+        return f"{VARIABLE} contains characters that no key has: copy it again."
     return None
 
 
 def is_mistral(host: str) -> bool:
-    """Whether this is a host of Mistral's (api.mistral.ai or a regional one)."""
+    """Whether the host is Mistral's (api.mistral.ai or a regional one)."""
     name = host.rstrip(".").lower()
     return name == "mistral.ai" or name.endswith(".mistral.ai")
 
 
 def find_key(env_file: Path) -> None:
-    """Take the key from a `.env` file, unless the environment has one. Raises `MissingKey`."""
+    """Load the key from a `.env` file unless the environment has one. Raises `MissingKey`."""
     # An earlier replay may have left its placeholder.
     if os.environ.get(VARIABLE, "").strip() in ("", PLACEHOLDER):
         os.environ.pop(VARIABLE, None)
@@ -61,7 +61,7 @@ def find_key(env_file: Path) -> None:
 
 
 def read_env(env_file: Path) -> dict[str, str | None]:
-    """The variables in a `.env` file; none without the file. Raises `MissingKey` if it is not UTF-8."""
+    """The variables in a `.env` file, if it exists. Raises `MissingKey` if it is not UTF-8."""
     try:
         return dotenv.dotenv_values(env_file)
     except UnicodeDecodeError:
@@ -69,11 +69,11 @@ def read_env(env_file: Path) -> dict[str, str | None]:
 
 
 def hide(text: str, authorization: str = "") -> str:
-    """The text without the key of the environment and without that of an Authorization header."""
+    """Replace the environment's key, and that of an Authorization header, with "[key]"."""
     for key in _keys(authorization):
         text = _forms(key).sub("[key]", text)
-        # A text that was cut may end in the beginning of a key.
-        for length in range(len(key) - 1, SHORTEST - 1, -1):
+        # A truncated text may end with the beginning of a key.
+        for length in range(len(key) - 1, SHORTEST_KEY - 1, -1):
             if text.endswith(key[:length]):
                 text = text[:-length] + "[key]"
                 break
@@ -81,7 +81,7 @@ def hide(text: str, authorization: str = "") -> str:
 
 
 def hide_all(value: Any, authorization: str = "") -> Any:
-    """The same JSON with `hide` applied to each of its texts and names."""
+    """Apply `hide` to every string and every key of a JSON value."""
     if isinstance(value, str):
         return hide(value, authorization)
     if isinstance(value, list):
@@ -95,17 +95,17 @@ def hide_all(value: Any, authorization: str = "") -> Any:
 
 def _keys(authorization: str) -> list[str]:
     keys = (os.environ.get(VARIABLE, "").strip(), authorization.rpartition(" ")[2].strip())
-    return [key for key in dict.fromkeys(keys) if len(key) >= SHORTEST and key != PLACEHOLDER]
+    return [key for key in dict.fromkeys(keys) if len(key) >= SHORTEST_KEY and key != PLACEHOLDER]
 
 
 @functools.cache
 def _forms(key: str) -> re.Pattern[str]:
-    r"""Finds a key: as it is, URL-encoded, with \u escapes, and in base64 at any alignment."""
+    r"""Match a key as it is, URL-encoded, with \u escapes, and in base64 at any alignment."""
     characters = (rf"(?:{re.escape(c)}|(?i:\\u{ord(c):04x}|%{ord(c):02x}))" for c in key)
     forms = ["".join(characters)]
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + key.encode()).decode().rstrip("=")
-        # Only the characters that depend on nothing but the key.
+        # Only the characters that depend on the key alone.
         sure = coded[(before * 8 + 5) // 6 : (before + len(key)) * 8 // 6]
         forms += [re.escape(sure), re.escape(sure.replace("+", "-").replace("/", "_"))]
     return re.compile("|".join(forms))

@@ -1,4 +1,4 @@
-"""`start` decides where answers come from. The one place that knows all rooms, and wires them."""
+"""`start` decides where answers come from. Only this module connects the subpackages."""
 
 from __future__ import annotations
 
@@ -19,38 +19,39 @@ from .replay.seam import install
 MODES = ("replay", "live", "record")
 ROOT = Path(__file__).parent.parent
 FOLDER, ENV_FILE = ROOT / "data" / "recordings", ROOT / ".env"
-# Of the record mode. A stream of an earlier start may still add to it.
+# For record mode. A stream begun before this `start` may still add to them.
 _recordings: Recordings | None = None
 
 
 def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> None:
-    """Decide where the answers of this notebook come from, and say so in one line.
+    """Choose where the answers of this notebook come from, and print the choice.
 
-    lesson: the notebook's name without its ending, such as "02_first_call".
-    mode: "replay" answers every request to a Mistral host without a socket and without a key: from
-    `data/recordings/<lesson>.json`, or where nothing is recorded by the offline API, which says so
-    (MISTRAL_STRICT=1 forbids that); "live" calls the API with your key; "record" does the same
-    and writes what came back to that file; it reads streams to their end, also those that you
-    leave early. By default the variable MISTRAL_MODE decides, else it is "replay".
-    base_url: a server of your own that speaks this API (vLLM, llama.cpp, Ollama), such as
-    "http://127.0.0.1:8080/v1"; by default the variable MISTRAL_BASE_URL. Live, all requests go there
-    instead of to Mistral, no key is needed or sent, and nothing is billed.
+    lesson: the notebook's name without its extension, such as "02_first_call".
+    mode: "replay" answers every request to a Mistral host without a network or a key: from
+    `data/recordings/<lesson>.json`, or, where nothing is recorded, from the offline API, which
+    prints a note (MISTRAL_STRICT=1 turns it off). "live" calls the API with your key. "record"
+    also writes the answers to that file, and reads streams to the end even if you stop early.
+    The default is the variable MISTRAL_MODE, or else "replay".
+    base_url: a server of your own with the same API (vLLM, llama.cpp, Ollama), such as
+    "http://127.0.0.1:8080/v1". In live mode all requests go there instead of to Mistral, without
+    a key, and nothing is billed. The default is the variable MISTRAL_BASE_URL.
 
-    The variables may stand in the environment or in a file `.env` at the top of the project, as may
-    the key.
+    The variables and the key can be set in the environment or in a file `.env` at the top of the
+    project. MISTRAL_PACE=0 replays streams at full speed; MISTRAL_RECORDINGS names another folder.
 
-    It works under `httpx` and `httpx2`, so also under the official SDK, and for every client of
-    this process, those made before included. Other hosts are left alone. MISTRAL_PACE=0 replays
-    streams at full speed, MISTRAL_RECORDINGS names another folder.
+    It works for every `httpx` and `httpx2` client of this process, and so for the official SDK,
+    including clients created earlier. Requests to other hosts are left alone.
 
-    Raises ValueError for an unknown mode, a broken file or a base_url that is none,
-    FileNotFoundError when the lesson has no recordings, RuntimeError when another process records
-    it, `MissingKey` for a live call without a key.
+    Raises ValueError for an unknown mode, a broken file or an invalid base_url, FileNotFoundError
+    when the lesson has no recordings, RuntimeError when another process is recording it, and
+    `MissingKey` for live calls without a key.
     """
     base_url = base_url or _setting("MISTRAL_BASE_URL")
     mode = mode or _setting("MISTRAL_MODE") or ("live" if base_url else "replay")
     if mode not in MODES:
-        raise ValueError(f"The mode (MISTRAL_MODE) is {mode!r}; it can be {', '.join(MODES)}.")
+        raise ValueError(
+            f"The mode (MISTRAL_MODE) is {mode!r}; it must be one of {', '.join(MODES)}."
+        )
     if not lesson or Path(lesson).name != lesson:
         raise ValueError(f"{lesson!r} is not the name of a lesson, such as '02_first_call'.")
     path = Path(os.environ.get("MISTRAL_RECORDINGS") or FOLDER) / f"{lesson}.json"
@@ -77,12 +78,12 @@ def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> 
 
 
 def _setting(name: str) -> str | None:
-    """A variable of the environment, else of the `.env` file. The key in there stays where it is."""
+    """A variable of the environment, or else of the `.env` file, whose key is not loaded."""
     return os.environ.get(name) or read_env(ENV_FILE).get(name)
 
 
 def _placeholder() -> None:
-    """A key for cells that read one, where none is needed."""
+    """Set a key for cells that read one, where none is needed."""
     if not os.environ.get(VARIABLE, "").strip():
         os.environ[VARIABLE] = PLACEHOLDER
 
@@ -90,11 +91,11 @@ def _placeholder() -> None:
 def _own_server(mode: str, base_url: str) -> None:
     if mode == "record":
         raise ValueError(
-            "record asks Mistral's API itself: leave base_url and MISTRAL_BASE_URL out."
+            "Record mode needs Mistral's own API: leave out base_url and MISTRAL_BASE_URL."
         )
     if httpx.URL(base_url).scheme not in ("http", "https"):
         raise ValueError(
-            f"base_url is {base_url!r}; it is a URL, such as http://127.0.0.1:8080/v1."
+            f"base_url is {base_url!r}; it must be a URL, such as http://127.0.0.1:8080/v1."
         )
     _placeholder()
     begin_count(paid=False, server=base_url)
@@ -105,7 +106,7 @@ def _own_server(mode: str, base_url: str) -> None:
 def _replay(path: Path) -> None:
     _placeholder()
     begin_count(paid=False)
-    # Shut the network before loading, which may fail.
+    # Block the network before loading, which may fail.
     install(Player(Recordings(path)))
     recordings = Recordings.load(path)
     install(Player(recordings, _pace(), _fallback(path.stem), count_call))
@@ -113,10 +114,10 @@ def _replay(path: Path) -> None:
 
 
 def _fallback(lesson: str) -> Fallback | None:
-    """Who answers what is not recorded: nobody where MISTRAL_STRICT is set, as in the tests."""
+    """The source of answers that are not recorded, or None under MISTRAL_STRICT, as in the tests."""
     if os.environ.get("MISTRAL_STRICT", "0") not in ("", "0"):
         return None
-    # Imported here, since pydantic's models take their time.
+    # Imported here, since its pydantic models take long to build.
     from .offline.fallback import Offline
 
     return Offline(lesson)
@@ -124,7 +125,7 @@ def _fallback(lesson: str) -> Fallback | None:
 
 @functools.cache
 def _remind() -> None:
-    """Where money is spent, say once when the prices are old; stored outputs never depend on it."""
+    """Print once, in the modes that cost money, that prices are old. Stored outputs never contain it."""
     if line := reminder():
         print(line)
 
@@ -135,5 +136,5 @@ def _pace() -> float:
         return min(max(0.0, float(pace)), 100.0)
     except ValueError:
         raise ValueError(
-            f"MISTRAL_PACE is {pace!r}; it is a number: 1 as recorded, 0 at once."
+            f"MISTRAL_PACE is {pace!r}; it must be a number: 1 for the recorded pace, 0 for no waiting."
         ) from None

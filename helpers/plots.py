@@ -1,4 +1,4 @@
-"""Figures that everybody can read: one style, and each with a description and its numbers."""
+"""Accessible figures: one style, each with a description and its numbers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 # For plt.style.use.
 STYLE = str(Path(__file__).parent / "course.mplstyle")
-# Told apart without colour.
+# Bars can be distinguished without colour.
 HATCHES = ("", "//", "..", "xx", "oo")
 
 
 def show(figure: Figure, description: str, table: pd.DataFrame | None = None) -> None:
-    """Show a matplotlib figure, what it shows in words, and its numbers as a table.
+    """Show a matplotlib figure, a description of it, and its numbers as a table.
 
-    description: the kind of figure, its axes and what to see in it, in one to three sentences of plain
-    text. It is also the picture's alternative text, which a screen reader speaks.
+    description: the kind of figure, its axes and what it shows, in one to three sentences of plain
+    text. It is also the image's alt text, for screen readers.
 
     The figure is closed afterwards, so that Jupyter does not show it twice.
     """
@@ -39,15 +39,15 @@ def show(figure: Figure, description: str, table: pd.DataFrame | None = None) ->
 
 
 def plain(text: str) -> str:
-    """Markdown that shows this text as it is: no HTML, no links, no mathematics."""
+    """Escape a text so that Markdown shows it verbatim: no HTML, no links, no mathematics."""
     return re.sub(r"([\\`*_\[\]<>&$#|~])", r"\\\1", " ".join(text.split()))
 
 
 def grouped_bars(axes: Axes, table: pd.DataFrame, labels: str | None = "{:.2f}") -> None:
-    """Draw a group of bars for each row of a table, with a bar for each column.
+    """Draw a group of bars for each row of a table, with one bar per column.
 
-    Bars differ in colour and hatch. The row names become the ticks, the column names the legend.
-    labels: the format of the number above each bar; None writes none.
+    Bars differ in colour and hatch. Row names label the ticks, column names the legend.
+    labels: the format of the number above each bar, or None for no numbers.
     """
     width = 0.8 / len(table.columns)
     for number, (name, values) in enumerate(table.items()):

@@ -1,6 +1,6 @@
-"""Run the notebooks against the API, write down its answers, and store the outputs of a replay.
+"""Run the notebooks against the API, record its answers, and store the outputs of a replay.
 
-    python -m helpers.record [LESSON ...]               needs a key and costs money; it asks before
+    python -m helpers.record [LESSON ...]               needs a key and costs money; asks first
     python -m helpers.record --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
 
 A lesson whose notebook fails keeps its recordings and its outputs.
@@ -35,7 +35,7 @@ METADATA = {
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
 SETUP = "import helpers\nfrom helpers.offline import recording\n\nrecording.install({lesson!r})"
-# Seconds a cell: lesson 09 asks 300 times in one, and a request a second is little.
+# Seconds per cell: one of lesson 09 sends 300 requests, and a plan may allow only one a second.
 LONGEST_CELL = 3600
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("lessons", nargs="*", help="02_first_call, or just 02; default: all")
     parser.add_argument(
-        "--stand-ins", action="store_true", help="record the stand-ins, not the API"
+        "--stand-ins", action="store_true", help="record the stand-ins instead of the API"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask before spending money")
     args = parser.parse_args()
@@ -75,9 +75,9 @@ def main() -> None:
 
 
 def find_lessons(names: list[str]) -> list[str]:
-    """The lessons of these names or numbers, such as "02_first_call" or "02"; all, if there are none.
+    """The lessons with these names or numbers, such as "02_first_call" or "02"; by default, all.
 
-    Raises LookupError, which names the lessons that exist.
+    Raises LookupError with the names of the lessons that exist.
     """
     known = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     found = {name: [one for one in known if name in (one, one.partition("_")[0])] for name in names}
@@ -95,14 +95,14 @@ def bill(lessons: list[str]) -> str:
         meters = [found for text in texts if (found := METER.search(text))]
         total += float((meters[-1]["usd"] or "0").replace(",", "")) if meters else 0.0
         lines.append(f"{lesson}: {meters[-1][0] if meters else 'unknown, it has no meter line'}")
-    return "\n".join([*lines, f"Together about ${total:.4f}, if answers are as long as these."])
+    return "\n".join([*lines, f"Total: about ${total:.4f}, if the answers are as long as these."])
 
 
 def renew(lesson: str, key: str, stand_ins: bool) -> int:
     """Record a lesson and store its outputs. Returns the size of the recordings in bytes.
 
-    If either fails, both files stay as they were; if the process is killed, the next one puts them
-    back. No other process may do the same at that time: see `lock_recording`.
+    If either step fails, both files stay as they were; if the process is killed, the next run
+    restores them. Only one process may do this at a time: see `lock_recording`.
     """
     recordings, notebook = _files(lesson)
     clean_up(lesson)
@@ -111,7 +111,7 @@ def renew(lesson: str, key: str, stand_ins: bool) -> int:
     try:
         record(lesson, key, stand_ins, folder)
         _save(lesson)
-        # In its place, because cells and outputs name it.
+        # In its final place, because cells and outputs contain its path.
         _replace(folder / recordings.name, recordings)
         store_outputs(lesson, folder)
         _replace(folder / notebook.name, notebook)
@@ -122,7 +122,7 @@ def renew(lesson: str, key: str, stand_ins: bool) -> int:
 
 
 def _save(lesson: str) -> None:
-    """Copy both files, for `clean_up`. The folder's name says that both are complete."""
+    """Copy both files, for `clean_up`. The final name of the folder means that both are complete."""
     saving = _beside(lesson, "saving")
     saving.mkdir()
     for path in _files(lesson):
@@ -134,10 +134,10 @@ def _save(lesson: str) -> None:
 
 
 def clean_up(lesson: str) -> None:
-    """Put back both files of a lesson whose recording was not finished; remove its temporary files."""
+    """Restore both files of a lesson whose recording was interrupted; remove temporary files."""
     old = _beside(lesson, "old")
     for path in _files(lesson) if old.exists() else ():
-        # Moved, not copied, for a full disk. One that is gone was moved before by a run that was killed.
+        # Moved, not copied: the disk may be full. A run that was killed may have moved some already.
         if (saved := old / path.name).exists():
             os.replace(saved, path)
         elif (old / f"{path.name}.absent").exists():
@@ -147,7 +147,7 @@ def clean_up(lesson: str) -> None:
 
 
 def _clean_up_all() -> None:
-    """The same for every lesson that nobody records now."""
+    """Clean up every lesson that no process is recording."""
     for lesson in find_lessons([]):
         if any(RECORDINGS.glob(f".{lesson}-*")):
             with contextlib.suppress(RuntimeError):
@@ -173,10 +173,10 @@ def _replace(new: Path, path: Path) -> None:
 
 
 def record(lesson: str, key: str, stand_ins: bool, folder: Path) -> None:
-    """Run a notebook in record mode; its recordings go into this folder.
+    """Run a notebook in record mode, and write its recordings to this folder.
 
-    Cells tagged "replay-only" are left out: they ask for what is not recorded. Those tagged "past" ask
-    for what the API no longer has: only stand-ins answer them, and these stay when the API is recorded.
+    Cells tagged "replay-only" are left out: their requests are never recorded. Those tagged "past"
+    use what the API no longer has: only stand-ins answer them, and recording the API keeps these.
     """
     book = read_notebook(NOTEBOOKS / f"{lesson}.ipynb")
     left_out = {"replay-only"} if stand_ins else {"replay-only", "past"}
@@ -184,7 +184,7 @@ def record(lesson: str, key: str, stand_ins: bool, folder: Path) -> None:
     if stand_ins:
         book.cells.insert(0, code_cell(SETUP.format(lesson=lesson)))
     recorded = folder / f"{lesson}.json"
-    # For a lesson that asks for nothing.
+    # For a lesson that sends no requests.
     recorded.write_text('{"recordings": []}')
     run(book, MISTRAL_MODE="record", MISTRAL_RECORDINGS=str(folder), **{VARIABLE: key})
     path = RECORDINGS / recorded.name
@@ -196,12 +196,12 @@ def record(lesson: str, key: str, stand_ins: bool, folder: Path) -> None:
 
 
 def store_outputs(lesson: str, folder: Path) -> None:
-    """Run a notebook on its recordings; with its outputs, in the order 1..n, it goes into this folder."""
+    """Run a notebook on its recordings, and write it to this folder with its outputs, numbered 1..n."""
     book = read_notebook(NOTEBOOKS / f"{lesson}.ipynb")
     run(
         book,
         MISTRAL_MODE="replay",
-        # Only the recordings answer: what is not recorded is a mistake of the lesson.
+        # Only recordings may answer: a request that is not recorded is a mistake in the lesson.
         MISTRAL_STRICT="1",
         # As recorded, for cells that show how long an answer took.
         MISTRAL_PACE="1",
@@ -215,7 +215,7 @@ def store_outputs(lesson: str, folder: Path) -> None:
 
 def run(book: Any, **environment: str) -> None:
     """Run a notebook's cells in a new kernel, with these environment variables."""
-    # A keyring would ask the person at the screen; the course's notebooks only look into it.
+    # A real keyring would prompt for a password; the notebooks only look into it.
     environment["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
     old = dict(os.environ)
     os.environ.update(environment)

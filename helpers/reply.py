@@ -1,4 +1,4 @@
-"""What came back: one `Reply` for whole answers and for streams, whatever shape they had."""
+"""The API's answers: one `Reply` for whole answers and streams, whatever their shape."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Json = dict[str, Any]
 class Usage:
     """Token counts of one call, as the API reports them.
 
-    `total_tokens` is not always the sum of the other two: audio input is counted in it only.
-    `cached_tokens` is part of the input, billed at a tenth; it has been seen above
-    `prompt_tokens`, where a model adds a hidden system prompt.
-    `reported` is False where no counts came, as in a stream that was left early.
+    `total_tokens` is not always the sum of the other two: only it includes audio input.
+    `cached_tokens` is the part of the input that is billed at a tenth. It has been seen above
+    `prompt_tokens`, for a model that adds a hidden system prompt.
+    `reported` is False when there are no counts, as for a stream that was closed early.
     """
 
     prompt_tokens: int = 0
@@ -33,9 +33,9 @@ class Usage:
 
     @classmethod
     def from_json(cls, usage: Any) -> Usage:
-        """Read a `usage` object of any year. The cached count has had two places; any may be null.
+        """Read a `usage` object, old or new: the cached count has moved, and any field may be null.
 
-        Where it is missing, or holds anything but whole numbers from 0 on, `reported` is False.
+        If it is missing or a count is not a non-negative integer, `reported` is False.
         """
         if not isinstance(usage, dict) or not usage:
             return cls(reported=False)
@@ -52,7 +52,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """The first choice of an answer (ask for `n` answers and the others are in `raw`).
+    """The first choice of an answer; if you ask for `n`, the others are in `raw`.
 
     tool_calls: dicts as on the wire, `{"id", "type", "function": {"name", "arguments"}}`, with
     `arguments` a JSON string: send them back unchanged.
@@ -90,7 +90,7 @@ class Reply:
 
     @classmethod
     def from_chunks(cls, chunks: Iterable[Json]) -> Reply:
-        """Put the `chat.completion.chunk` objects of a stream together, as far as they came."""
+        """Combine the `chat.completion.chunk` objects of a stream, even of an incomplete one."""
         built = ReplyBuilder()
         for chunk in chunks:
             built.add(chunk)
@@ -110,10 +110,9 @@ class ReplyBuilder:
         self._usage: Any = None
 
     def add(self, chunk: Json) -> str:
-        """Take in a chunk and return its text.
+        """Add a chunk and return its text.
 
-        Raises KeyError, TypeError or AttributeError for a chunk of the wrong form, and then
-        nothing of it counts.
+        Raises KeyError, TypeError or AttributeError for a malformed chunk, and ignores it.
         """
         found = [(choice, choice["delta"]) for choice in first_choices(chunk)]
         pieces = [split_content(delta.get("content")) for _, delta in found]
@@ -151,7 +150,7 @@ def read_usage(answer: Json | None) -> Usage:
 
 
 def find_usage(answer: Json | None) -> Any:
-    """The raw usage in a recorded answer: of its `body`, or of the last of its `events` with one."""
+    """The raw usage in a recorded answer: that of its last event with one, or of its body."""
     answer = answer or {}
     bodies = (event.get("data") for event in reversed(answer.get("events", [])))
     for body in (*bodies, answer.get("body")):
@@ -161,7 +160,7 @@ def find_usage(answer: Json | None) -> Any:
 
 
 def first_choices(chunk: Json) -> list[Json]:
-    """The parts of a chunk that belong to the first answer: with `n` answers, chunks take turns."""
+    """The choices of a chunk that belong to the first answer: with `n` answers, chunks alternate."""
     return [c for c in chunk.get("choices") or [] if c.get("index", 0) == 0]
 
 
@@ -185,7 +184,7 @@ def split_content(content: str | list[Json] | None) -> tuple[str, str]:
 
 
 def _add_call(calls: list[Json], call: Json) -> None:
-    """Mistral's models send each tool call whole; a hosted model may continue one without a name."""
+    """Mistral's models send tool calls whole; a hosted model may send the rest without a name."""
     function = call.get("function") or {}
     same = [c for c in calls if c.get("index", 0) == call.get("index", 0)]
     if same and not function.get("name"):

@@ -1,4 +1,4 @@
-"""`Budget`: a transport that stops before a sum of money is spent."""
+"""`Budget`: a transport that stops before a limit in US dollars is exceeded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..transports.layer import Flow, Layer, Transport
 from .prices import money, price, region
 from .tokens import TokenCount, count_tokens, is_attachment, text_alone
 
-# These are billed by the tokens that their answers report.
+# Billed by the tokens that the answers report.
 COUNTED = ("/chat/completions", "/embeddings")
 # Uploads are free.
 FREE = ("/files",)
@@ -36,7 +36,8 @@ class BudgetExceeded(RuntimeError):
     """
 
     def __init__(self, spent: float, reserved: float, limit: float, estimate: float) -> None:
-        super().__init__(spent, reserved, limit, estimate)  # so that it can be pickled
+        # All arguments, so that it can be pickled.
+        super().__init__(spent, reserved, limit, estimate)
         self.spent, self.reserved, self.limit, self.estimate = spent, reserved, limit, estimate
 
     def __str__(self) -> str:
@@ -49,32 +50,32 @@ class BudgetExceeded(RuntimeError):
 
 
 class Budget(Layer):
-    """An httpx transport that refuses a request which might cross a limit, before it is sent.
+    """An httpx transport that refuses a request that might exceed a limit, before it is sent.
 
-    limit_usd: the most that the requests through it may cost together, in US dollars.
-    transport: the transport inside, sync or async, of httpx (not httpx2, so not of the official SDK);
+    limit_usd: the most that all requests through it may cost together, in US dollars.
+    transport: the wrapped transport, sync or async, of httpx (not httpx2, so not of the official SDK);
     by default httpx.HTTPTransport(). httpx.AsyncClient needs an async one.
     max_tokens: the output that is assumed for a request without `max_tokens`. An answer may be
-    longer, and then the limit is crossed, by one answer at most for each request under way.
+    longer, and then the limit is exceeded, by at most one answer for each request under way.
     attachment_tokens: the input that you vouch for, in tokens, for each attachment of a request: a
     picture, document or audio part, or a field such as `documents` or `prediction`. By default such
-    requests are refused, since nobody can count them in advance.
+    requests are refused, since they can't be counted in advance.
 
         with httpx.Client(transport=Budget(0.50), timeout=60) as client:
             helpers.chat("Hello", client=client)
 
-    It limits what goes through its client, and nothing else: `with Budget(0.50):` alone limits nothing.
-    With retries, write `Retry(Budget(…))`: each attempt is counted then. In `Budget(…, Retry(…))`, an
+    It limits only what goes through its client: `with Budget(0.50):` alone limits nothing.
+    With retries, write `Retry(Budget(…))`, so that each attempt is counted. In `Budget(…, Retry(…))`, an
     attempt that timed out inside may be billed and is not counted.
 
-    A request reserves its estimate: its counted input, and its output at full length. Where no
-    recorded call says how good the count is, its size in bytes takes the place of the count. Once the
-    answer is there, its usage replaces the estimate. A stream that was left or cut has none, and
-    neither has an answer that failed on the way or reports no sane usage: they may be billed, so the
-    estimate stays. A refused request (status 400 and above) and a failed connection cost nothing.
+    A request reserves its estimate: its counted input, and its output at full length. If no
+    recorded call shows how accurate the count is, its size in bytes replaces the count. Once the
+    answer has arrived, its usage replaces the estimate. A stream that was closed early or cut, a
+    failed answer and one with an implausible usage may all be billed, so there the estimate
+    stays. A refused request (status 400 and above) and a failed connection cost nothing.
 
-    spent: what the answers have cost, in US dollars; replayed ones count as they would live.
-    paid: the part of it that was not replayed. Both may be read at any time, from any thread.
+    spent: the cost of the answers, in US dollars; replayed ones count as if they were live.
+    paid: the part of it that was not replayed. Both can be read at any time, from any thread.
 
     Prices and their errors are those of `helpers.price`. Raises `BudgetExceeded`; ValueError for a
     limit that is not an amount of money, for a request whose price can't be known in advance (OCR, audio, code
@@ -91,11 +92,13 @@ class Budget(Layer):
     ) -> None:
         super().__init__(httpx.HTTPTransport() if transport is None else transport)
         if not 0 < limit_usd < float("inf"):
-            raise ValueError(f"limit_usd is {limit_usd!r}; it is an amount of US dollars above 0.")
+            raise ValueError(
+                f"limit_usd is {limit_usd!r}; it must be an amount of US dollars above 0."
+            )
         if max_tokens < 1:
-            raise ValueError(f"max_tokens is {max_tokens!r}; it is 1 or more.")
+            raise ValueError(f"max_tokens is {max_tokens!r}; it must be 1 or more.")
         if attachment_tokens is not None and attachment_tokens < 0:
-            raise ValueError(f"attachment_tokens is {attachment_tokens!r}; it is 0 or more.")
+            raise ValueError(f"attachment_tokens is {attachment_tokens!r}; it must be 0 or more.")
         self.limit, self.max_tokens = limit_usd, max_tokens
         self.attachment_tokens = attachment_tokens
         self.spent = self.paid = self.reserved = 0.0
@@ -115,7 +118,7 @@ class Budget(Layer):
         return response
 
     def estimate(self, request: httpx.Request) -> float:
-        """The most that a request is assumed to cost, in US dollars."""
+        """The most that a request is expected to cost, in US dollars."""
         path, body = request.url.path, read_request(request)["body"]
         if request.method in ("GET", "HEAD", "DELETE") or path.endswith(FREE):
             return 0.0
@@ -127,7 +130,7 @@ class Budget(Layer):
             raise ValueError(f"A Budget can't count this request: {error!r}") from error
 
     def _most(self, body: Json, size: int) -> Usage:
-        """The counted input of a request of so many bytes, and its output at full length."""
+        """The counted input of a request of `size` bytes, and its output at full length."""
         if "input" in body:
             count = count_tokens(body["input"], body["model"])
             return Usage(prompt_tokens=_at_most(count, size))
@@ -156,7 +159,7 @@ class Budget(Layer):
             self.paid += 0.0 if replayed else cost
 
     def _end(self, request: Any, response: Any, held: float, answer: Json | None) -> None:
-        """Replace the estimate by the usage of the answer."""
+        """Replace the estimate with the answer's usage."""
         cost = held if response.is_success else 0.0
         body = read_request(request)["body"]
         if _is_sane(usage := read_usage(answer), body):
@@ -165,13 +168,13 @@ class Budget(Layer):
 
 
 def _is_sane(usage: Usage, body: Any) -> bool:
-    """Whether a usage can be true: nothing is answered without input, nor is a chat without output."""
+    """Whether a usage is plausible: every answer has input, and every chat has output."""
     used, out = usage.prompt_tokens, usage.completion_tokens
     return 0 < used < IMPOSSIBLE and out < IMPOSSIBLE and (out > 0 or "input" in body)
 
 
 def _cost(usage: Usage, body: Json, request: httpx.Request) -> float:
-    # Where it may be served as priority, it may be billed as priority.
+    # With "auto" it may be served, and billed, as priority.
     priority = body.get("service_tier") == "auto"
     found = price(usage, body["model"], region=region(request.url.host), priority=priority)
     if found.usd is None:
@@ -180,21 +183,21 @@ def _cost(usage: Usage, body: Json, request: httpx.Request) -> float:
 
 
 def _at_most(count: TokenCount, size: int) -> int:
-    """The most tokens of a request; its bytes, where the count was never compared with calls.
+    """An upper bound of a request's tokens: its bytes, if the count was never compared with calls.
 
-    A token has at least one byte, and the JSON around a message more bytes than it has special tokens.
+    A token has at least one byte, and the JSON around a message has more bytes than special tokens.
     """
     return count.tokens + count.error if count.error is not None else max(size, count.tokens)
 
 
 def _count_attachments(body: Json) -> int:
-    """The parts of messages that are not text, and the fields that add input of their own."""
+    """The number of message parts that are not text and of fields that add input of their own."""
     contents = [message.get("content") for message in body["messages"]]
     parts = [part for content in contents if isinstance(content, list) for part in content]
     return sum(map(is_attachment, parts)) + sum(bool(body.get(name)) for name in UNCOUNTED)
 
 
 def _after(error: BaseException, held: float) -> float:
-    """What a request costs that failed with this: nothing where it can't have been sent."""
+    """The cost of a request that failed with this error: 0 if it can't have been sent."""
     never = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, LookupError)
     return 0.0 if isinstance(error, never) else held

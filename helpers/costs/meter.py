@@ -1,4 +1,4 @@
-"""`meter`: what the calls of a notebook amount to, in tokens and in money."""
+"""`meter`: what the calls of a notebook add up to, in tokens and in money."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .prices import Price, UnknownPrice, money, price, region
 
 @dataclass(frozen=True)
 class Call:
-    """One answered request: the model that it names, and its raw usage, as the API reported it."""
+    """One answered request: the model that it names, and its usage as the API reported it."""
 
     status: int
     model: Any
@@ -30,22 +30,22 @@ def meter() -> None:
 
     It counts every request to a Mistral host since `helpers.start`, from every client of this
     process; refused ones cost nothing. In replay the price is what the same calls would cost live.
-    There, and in a recording, a stream that is left early counts whole; live, it has no usage and its
-    price is unknown. The prices are those of data/models.csv, without discounts; in each mode they
-    are those of the file's day, `PRICE_DAY`, never of today.
+    A stream that was closed early counts in full in replay and record mode; live, it has no usage,
+    and its price is unknown. Prices are those of data/models.csv, without discounts, on the file's
+    day, `PRICE_DAY`, never today's.
     """
     print(summary(_calls, _paid, _server))
 
 
 def summary(calls: Iterable[Call], paid: bool, server: str | None = None) -> str:
-    """The line for these calls, whose usage is read here, once."""
+    """The line for these calls."""
     read = [(call, Usage.from_json(call.usage)) for call in calls]
     used = sum(usage.prompt_tokens for _, usage in read)
     out = sum(usage.completion_tokens for _, usage in read)
     line = f"{len(read)} call{'s' * (len(read) != 1)}, {used:,} tokens in, {out:,} out."
     if server:
         return f"{line} {server} answered: nothing is billed."
-    # A list of models or a file names no model, and is not billed.
+    # Requests without a model, such as lists of models and files, are not billed.
     billed = [(call, usage) for call, usage in read if call.status < 300 and call.model is not None]
     found = [_price(call, usage) for call, usage in billed]
     prices = [one for one in found if one is not None]
@@ -61,9 +61,9 @@ def summary(calls: Iterable[Call], paid: bool, server: str | None = None) -> str
 
 
 def begin_count(paid: bool, server: str | None = None) -> None:
-    """Forget the calls so far.
+    """Start counting from zero.
 
-    paid: whether those to come are billed. server: the address of a server of your own.
+    paid: whether the next calls are billed. server: the address of a server of your own.
     """
     global _paid, _server
     _calls.clear()
@@ -71,7 +71,7 @@ def begin_count(paid: bool, server: str | None = None) -> None:
 
 
 def count_call(request: Json, status: int, answer: Json | None, host: str) -> None:
-    """Note an answered request. Both are as in a recording; of the answer only the usage is kept."""
+    """Count an answered request. Only the usage of the answer is kept."""
     body = request["body"] if isinstance(request["body"], dict) else {}
     _calls.append(Call(status, body.get("model"), find_usage(answer), host))
 
@@ -86,6 +86,6 @@ def _price(call: Call, usage: Usage) -> Price | None:
 
 
 def _total(sign: str, amounts: list[float | None]) -> str:
-    """The sum of these amounts, or "" where one of them is not known in this currency."""
+    """The sum of these amounts, or "" if one of them is not known in this currency."""
     known = [amount for amount in amounts if amount is not None]
     return f"{sign}{money(sum(known))}" if len(known) == len(amounts) else ""

@@ -26,10 +26,10 @@ def models() -> pd.DataFrame:
     """Every model that the API has served by name, one row each, oldest first.
 
     Prices are per million tokens. `stage` is the model's stage on the latest `as_of`. `source` and
-    `as_of` say where a row comes from, and when; `confirmed` is the day on which its prices in
-    dollars were last found the same in another source. `alias_seen` holds the days from which on an
-    alias is known to mean this model. `note` says where sources disagree. Dates are `datetime64`
-    columns, `NaT` where there is none.
+    `as_of` say where a row comes from, and when; `confirmed` is the day on which another
+    source last had the same prices in dollars. `alias_seen` holds the days since which an alias is
+    known to mean this model. `note` says where sources disagree. Dates are `datetime64` columns,
+    `NaT` where there is none.
     """
     # This takes 0.8 seconds, so only a call of this function pays for it.
     import pandas as pd
@@ -43,8 +43,8 @@ def find_model(name: str, when: datetime.date | None = None) -> Row | None:
 
     An alias that moved from a retired model to a newer one (`mistral-medium`) gives the newer one.
     With `when`, an alias such as `mistral-large-latest` gives the model that it meant on that day.
-    It is taken to move on the day after a release, since `mistral-small-latest` still was the older
-    model on the evening of one; into another family, on the day on which it was first seen there.
+    It is taken to move on the day after a release, since `mistral-small-latest` was still the older
+    model on the evening of one; to another family, on the day on which it was first seen there.
     """
     if when is not None:
         past = [meaning for meaning in _meanings(name) if meaning.since <= when]
@@ -75,7 +75,7 @@ def find_vendor(name: str) -> str | None:
 
 
 def suggest(name: str) -> str:
-    """Words for an error: the known names that are most like this one."""
+    """A sentence for an error message: the known names most similar to this one."""
     others = [model.id for provider in _providers() for model in provider.models]
     found = difflib.get_close_matches(name, [*_by_name(), *others], n=3, cutoff=0.5)
     return f"Similar names: {', '.join(found)}." if found else "helpers.models() lists the names."

@@ -14,20 +14,21 @@ from ..reply import Reply, Usage
 from .models import DATA, MODELS_CSV, Row, find_model, find_vendor, suggest
 
 PAGE = "https://mistral.ai/pricing"
-OLD_AFTER = 90  # days
+# In days.
+OLD_AFTER = 90
 # Factors on Mistral's prices, from the documentation of 2026-08.
 CACHED, BATCH, REGION, PRIORITY = 0.1, 0.5, 1.1, 1.75
 
 
 class UnknownPrice(LookupError):
-    """No source has a price for this model. The message says why, or names similar models."""
+    """No source has a price for this model. The message gives the reason or similar names."""
 
 
 @dataclass(frozen=True)
 class Price:
     """What some tokens cost, in US dollars and in euros.
 
-    A currency in which no source gives a price is None; nothing is converted. `checked` is the date
+    A currency is None if no source gives a price in it; nothing is converted. `checked` is the date
     of the price, `source` where it comes from, `note` where sources disagree.
     """
 
@@ -72,9 +73,9 @@ def price(
     """
     usage = _usage(counts, cached)
     if region not in (None, "eu", "us"):
-        raise ValueError(f"region is {region!r}; it can be 'eu', 'us' or None.")
+        raise ValueError(f"region is {region!r}; it must be 'eu', 'us' or None.")
     if requests < 1:
-        raise ValueError(f"requests is {requests!r}; it is 1 or more.")
+        raise ValueError(f"requests is {requests!r}; it must be 1 or more.")
     factor = (BATCH if batch else 1) * (REGION if region else 1) * (PRIORITY if priority else 1)
     if find_model(model) is not None:
         return _of_mistral(usage, model, when, factor)
@@ -82,7 +83,9 @@ def price(
     if vendor is None:
         raise UnknownPrice(f"No source has a model {model!r}. {suggest(model)}")
     if factor != 1:
-        raise ValueError(f"batch, region and priority are known for Mistral's models, not {model}.")
+        raise ValueError(
+            f"batch, region and priority are known only for Mistral's models, not for {model}."
+        )
     return _of_other(usage, model, vendor, when or PRICE_DAY, requests)
 
 
@@ -101,7 +104,7 @@ def reminder(today: datetime.date | None = None) -> str | None:
 
 
 def money(amount: float) -> str:
-    """A sum with two decimals, smaller ones with four or six."""
+    """Format an amount with two decimals, or with four or six if it is small."""
     if not 0 < amount < 0.1:
         return f"{amount:,.2f}"
     return f"{amount:.4f}" if amount >= 0.01 else f"{amount:.6f}"
@@ -115,7 +118,7 @@ def region(host: str) -> str | None:
 def _usage(
     counts: Usage | Reply | SupportsIndex | tuple[int, int], cached: int | None = None
 ) -> Usage:
-    """The counts as a usage whose cached tokens are part of its input."""
+    """Convert the counts to a usage whose cached tokens are part of its input."""
     if isinstance(counts, Reply):
         counts = counts.usage
     if not isinstance(counts, Usage):
@@ -140,7 +143,7 @@ def _of_mistral(usage: Usage, model: str, when: datetime.date | None, factor: fl
     row = _row(model, when)
     usd, eur = (_sum(row, currency, usage, factor) for currency in ("usd", "eur"))
     if usd is None and eur is None:
-        raise UnknownPrice(f"{row['model']} has a price for input alone.")
+        raise UnknownPrice(f"{row['model']} has a price for input only.")
     return Price(usd, eur, row["id"], _day(row["as_of"]), row["source"], row.get("note", ""))
 
 
@@ -171,8 +174,8 @@ def _row(model: str, when: datetime.date | None) -> Row:
         return {**then[-1], "model": found["model"]}
     if past:
         raise UnknownPrice(
-            f"{name} has no price today; that of {past[-1]['as_of']} is "
-            "in data/price_history.csv: give the day as when=datetime.date(…)."
+            f"{name} has no current price; that of {past[-1]['as_of']} is "
+            "in data/price_history.csv: pass the day as when=datetime.date(…)."
         )
     note = f" ({found['note']})" if found["note"] else ""
     raise UnknownPrice(f"{found['source']}: no price per token of {name}{note}.")

@@ -1,4 +1,4 @@
-"""How many tokens a request has, before it is sent: counted as the API counts, with Mistral's tokenizer.
+"""Count the tokens of a request before it is sent, as the API does, with Mistral's tokenizer.
 
 The rules were found by comparing counts with the `prompt_tokens` of recorded calls of the real API (public
 test suites, 2024 to 2026). The tokenizer takes two or three seconds to load, once.
@@ -26,7 +26,7 @@ IN_MISTRAL_COMMON = ("v1", "v2", "v3", "v3 tekken", "v7")
 ROLES = ("system", "user", "assistant", "tool")
 # The most tokens that a picture and another attachment (a .docx file) took in recorded traffic.
 LARGEST_PICTURE, LARGEST_ATTACHMENT = 2_090, 5_127
-# So many recorded calls must agree before a count is called exact.
+# The number of recorded calls that must agree before a count is called exact.
 ENOUGH_CALLS = 5
 # With tool_choice="none", the API counts no tools since then (12 of 12 recorded calls). On
 # 2026-05-07 it still did; the days in between are not known.
@@ -41,8 +41,8 @@ class TokenCount:
 
     exact: whether this rule gave the API's own number in each recorded call of this kind, of which
     there are at least five.
-    error: by how many tokens it may be off, as far as that was measured; 0 where it never was, None
-    where there was nothing to compare with.
+    error: the largest measured error in tokens; 0 if there was none, None if there was nothing to
+    compare with.
     how: the rule and its evidence, in words.
     """
 
@@ -78,8 +78,8 @@ def count_tokens(
     Pictures and documents add nothing: `error` says how much they took elsewhere. A model of another
     vendor is counted with Mistral's tokenizer; its own is not available.
 
-    Raises ValueError for a model that no table has and for messages, tools or a response_format that
-    no model accepts, TypeError for anything that is neither text nor messages.
+    Raises ValueError for an unknown model and for messages, tools or a response_format that no model
+    accepts, TypeError for anything that is neither text nor messages.
     """
     row = find_model(model, when)
     if row is None and find_vendor(model) is None:
@@ -115,7 +115,7 @@ def count_tokens(
 
 
 def count_text(text: str) -> int:
-    """The tokens of a text alone, in the tokenizer of all models since July 2024 but Large 2."""
+    """Count the tokens of a text, with the tokenizer of all models since July 2024 except Large 2."""
     return len(tekken().encode(text, bos=False, eos=False)) if text else 0
 
 
@@ -142,7 +142,7 @@ def text_alone(messages: Sequence[Json]) -> list[Json]:
 def tokenizer(version: str) -> Any:
     """A tokenizer of mistral-common with its template, such as "v1" or "v3 tekken".
 
-    It is loaded once, however many threads ask for it: one takes about 200 MB of memory.
+    It is loaded once, even if several threads ask for it, and takes about 200 MB of memory.
     """
     with _loading:
         return _load(version)
@@ -209,7 +209,7 @@ def _count_message(message: Json, counts_ids: bool) -> int:
         total += count_text(call["function"]["name"]) + 2
         total += count_text(_as_json(call["function"]["arguments"]))
         total += count_text(call["id"]) + 1 if counts_ids else 0
-    # An answer that is to be continued has no end yet.
+    # An answer that the model will continue has no end token yet.
     return total + (not message.get("prefix"))
 
 
@@ -248,7 +248,7 @@ def _count_tools(tools: Sequence[Json] | None, tool_choice: Any) -> int:
 
 
 def _as_json(arguments: str | Json) -> str:
-    """Arguments as the API formats them anew, or as they are where they are not JSON."""
+    """Arguments as the API reformats them, or unchanged if they are not JSON."""
     try:
         value = json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError:
@@ -264,10 +264,10 @@ def _attachments(message: Json) -> list[str]:
 
 
 def _count_texts(texts: Any) -> int:
-    """For embeddings: an older tokenizer of 32,000 tokens, and two special tokens around each text."""
+    """For embeddings: an older tokenizer of 32,000 tokens, plus two special tokens per text."""
     texts = [texts] if isinstance(texts, str) else list(texts or [])
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise TypeError("For an embedding model, tokens are counted of a text or a list of texts.")
+        raise TypeError("An embedding model needs a text or a list of texts.")
     encode = tokenizer("v1").instruct_tokenizer.tokenizer.encode
     return sum(len(encode(text, bos=False, eos=False)) + 2 for text in texts)
 

@@ -1,1 +1,1 @@
-"""Recorded answers: README.md beside this file follows one call through the room."""
+"""Recorded answers; README.md in this folder follows one call."""

@@ -1,4 +1,4 @@
-"""Whether two requests ask for the same, and in what they differ."""
+"""Whether two requests are equivalent, and where they differ."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..reply import Json
 
 ABSENT = object()
 KEYS = {None: "the key of the environment", "other": "another key", "none": "no key"}
-# Fields that mean the same with this value as left out (the API's OpenAPI description, 2026-08).
-# Clients such as haystack and pydantic-ai write them out.
+# Defaults, from the API's OpenAPI description of 2026-08: sending one is the same as leaving it
+# out. Clients such as haystack and pydantic-ai send them.
 DEFAULTS: dict[str, Any] = {
     "stream": False,
     "n": 1,
@@ -22,8 +22,8 @@ DEFAULTS: dict[str, Any] = {
     "frequency_penalty": 0,
     "encoding_format": "float",
 }
-# Fields that the API takes; null in one of them means the same as left out. Others it refuses, null
-# or not.
+# Fields that the API accepts; null in one of them is the same as leaving it out. It refuses all
+# others, null or not.
 KNOWN_FIELDS = {
     *DEFAULTS,
     "model",
@@ -56,10 +56,10 @@ KNOWN_FIELDS = {
 
 
 def key_of(request: Json) -> str:
-    """Equal for requests that ask for the same.
+    """A string that is equal for equivalent requests.
 
-    The order of fields does not matter, nor 0 or 0.0, nor a known field that is null or has its
-    documented default, nor one text or a list of one for embeddings.
+    It ignores the order of fields, the difference between 0 and 0.0, and that between one text and
+    a list of one in `input`. It also ignores known fields that are null or have their default.
     """
     return json.dumps(
         {**request, "body": plain_body(request["body"])}, sort_keys=True, ensure_ascii=False
@@ -67,7 +67,7 @@ def key_of(request: Json) -> str:
 
 
 def plain_body(body: Any) -> Any:
-    """A request's body in the form in which bodies are compared."""
+    """A request's body, normalized for comparison."""
     if not isinstance(body, dict):
         return _plain(body)
     found = {}
@@ -80,7 +80,7 @@ def plain_body(body: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """1.0 as 1, and objects without their nulls: clients differ in how they write these."""
+    """Turn 1.0 into 1 and drop nulls from objects: clients differ in both."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
@@ -91,15 +91,15 @@ def _plain(value: Any) -> Any:
 
 
 def fields_of(request: Json) -> dict[str, Any]:
-    """Each single value of a request by its name: `temperature`, `messages[0].content`."""
+    """Every value of a request by its path: `temperature`, `messages[0].content`."""
     parts = {**request, "body": plain_body(request["body"])}
     return {name.removeprefix("body."): value for name, value in _leaves(parts)}
 
 
 def differences(sent: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
-    """The fields (of `fields_of`) in which two requests differ, a line each.
+    """The fields (of `fields_of`) that differ between two requests, one line each.
 
-    Long texts are shown from shortly before the place where they part.
+    Long texts are shown from shortly before the first difference.
     """
     lines = []
     for name in sorted({*sent, *recorded}):
@@ -113,14 +113,14 @@ def differences(sent: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
 
 
 def distance(sent: dict[str, Any], recorded: dict[str, Any]) -> tuple[int, int]:
-    """How much two requests differ: (fields that differ, minus the length of their like beginnings)."""
+    """How much two requests differ: (differing fields, minus the length of their common prefixes)."""
     differing = [n for n in {*sent, *recorded} if sent.get(n, ABSENT) != recorded.get(n, ABSENT)]
     alike = sum(_alike(sent.get(name), recorded.get(name)) for name in differing)
     return len(differing), -alike
 
 
 def _alike(one: Any, other: Any) -> int:
-    """How many characters at the beginning of two texts are the same; not beyond the first 200."""
+    """The length of the common prefix of two texts, up to 200 characters."""
     if not (isinstance(one, str) and isinstance(other, str)):
         return 0
     pairs = zip(one[:200], other[:200], strict=False)
@@ -139,7 +139,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _excerpts(one: Any, other: Any, width: int = 40) -> tuple[str, str]:
-    """Both values in short; long texts from shortly before the place where they part."""
+    """Both values, abbreviated; long texts from shortly before the first difference."""
     start = 0
     if isinstance(one, str) and isinstance(other, str) and max(len(one), len(other)) > width:
         same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))

@@ -13,25 +13,25 @@ from ..reply import Json
 from .recordings import Recordings
 from .wire import read_request, to_pieces
 
-# (request, status, answer or None where half of one came, host)
+# (request, status, answer or None if it is incomplete, host)
 OnAnswer = Callable[[Json, int, Json | None, str], None]
 
 
 class Fallback(Protocol):
-    """Who answers what is not recorded."""
+    """A source of answers to requests that are not recorded."""
 
     def answer(self, request: Json) -> Json | None:
         """A response as in a recording, or None."""
 
     def menu(self, request: Json) -> list[str]:
-        """Lines for the error of a miss: what can be asked here."""
+        """Lines for the error message: the requests that have an answer here."""
 
 
 class Player:
     """A source that answers every request itself; see `seam.Source`.
 
-    pace: 1 as recorded, 0 at once. fallback: who answers what is not recorded. on_answer: is called
-    with each answer.
+    pace: 1 for the recorded pace, 0 for no waiting. fallback: answers requests that are not
+    recorded. on_answer: called with each answer.
     """
 
     closed = True
@@ -50,7 +50,7 @@ class Player:
     def answer(self, lib: Any, request: Any) -> Any:
         """An `httpx` or `httpx2` response to a request whose body has been read.
 
-        Raises `RecordingNotFound` when nobody has an answer.
+        Raises `RecordingNotFound` if there is no answer.
         """
         sent = read_request(request)
         answer, pieces = self._find(sent)
@@ -74,7 +74,7 @@ class Player:
         raise self.recordings.miss(sent, self.fallback.menu(sent))
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
-        """Nothing comes from the network."""
+        """Never called: nothing comes from the network."""
         raise NotImplementedError
 
 

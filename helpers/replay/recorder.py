@@ -1,4 +1,4 @@
-"""Writes down what the API answers, and never what must stay private."""
+"""Records the API's answers, but nothing that must stay private."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ ACCOUNT_FIELDS = {
 
 
 class Live:
-    """A source that counts what goes over the network; see `seam.Source`.
+    """A source that counts the calls that go over the network; see `seam.Source`.
 
     base_url: a server of your own, such as "http://127.0.0.1:8080/v1". Requests to Mistral hosts go
-    there instead, without the key. Without it, nothing is changed.
+    there instead, without the key. By default, requests are not changed.
     """
 
     closed = False
 
     def __init__(self, on_answer: OnAnswer, base_url: str | None = None) -> None:
         self.on_answer, self.base_url = on_answer, base_url
-        # A large file would be read into memory.
+        # Counting one would read a large file into memory.
         self.leaves_uploads = base_url is None
 
     def answer(self, lib: Any, request: Any) -> None:
@@ -57,7 +57,7 @@ class Live:
             request.headers.pop("authorization", None)
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
-        """The same response, which is counted when it is closed."""
+        """Return the same response; count it once it is closed."""
         sent, status, host = read_request(request), response.status_code, request.url.host
         return listen(
             lib, response, seam.clock, lambda answer: self.on_answer(sent, status, answer, host)
@@ -65,7 +65,7 @@ class Live:
 
 
 class Recorder:
-    """A source that records the network's answers, without headers of requests, keys or account ids."""
+    """A source that records the network's answers, without request headers, keys or account ids."""
 
     closed = False
     leaves_uploads = False
@@ -74,11 +74,11 @@ class Recorder:
         self.recordings, self.on_answer = recordings, on_answer
 
     def answer(self, lib: Any, request: Any) -> None:
-        """None: the network answers, uncompressed, so that a stream's events have their times."""
+        """None: the network answers, uncompressed, to get the time of each event of a stream."""
         request.headers["accept-encoding"] = "identity"
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
-        """The same response, which is recorded when it has been read or closed."""
+        """Return the same response; record it once it is closed."""
         done = functools.partial(self._write, request, response)
         return listen(lib, response, lambda: seam.clock() - began, done, drain=True)
 
@@ -86,7 +86,7 @@ class Recorder:
         sent = read_request(request)
         self.on_answer(sent, response.status_code, answer, request.url.host)
         if answer is None:
-            # Half of a body is no answer.
+            # An incomplete body is not an answer.
             return
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         # The date on which a stand-in was written.
@@ -108,17 +108,17 @@ class Recorder:
         try:
             self.recordings.add(hide_all(item, authorization))
         except OSError as error:
-            # The answer is paid for: hand it on, and say that it is not in the file.
+            # The answer has been paid for: pass it on, and report that it is not in the file.
             print(f"Not recorded: {short(self.recordings.path)} can't be written ({error}).")
 
 
 def is_kept(header: str) -> bool:
-    """Whether a recording keeps this header of an answer."""
+    """Whether recordings keep this response header."""
     return header.lower() in KEPT_HEADERS or header.lower().startswith(KEPT_PREFIXES)
 
 
 def without_account(value: Any) -> Any:
-    """The same JSON without ids of the account and without its own fine-tuned models."""
+    """The same JSON without account ids and without the account's fine-tuned models."""
     if isinstance(value, list):
         kept = [v for v in value if not (isinstance(v, dict) and v.get("type") == "fine-tuned")]
         return [without_account(item) for item in kept]
@@ -133,7 +133,7 @@ def without_account(value: Any) -> Any:
 
 
 def _hide_across_events(events: list[Json], authorization: str) -> None:
-    """Hide a key that a stream has in pieces: its texts move into the first of them, hidden."""
+    """Hide a key that is split across events; the whole text then moves into the first event."""
     deltas = [
         choice["delta"]
         for event in events

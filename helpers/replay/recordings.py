@@ -1,4 +1,4 @@
-"""A lesson's recorded answers: the file, answers in turn, and what a miss says."""
+"""A lesson's recorded answers: the file, answers in turn, and the error for a miss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .wire import to_pieces
 
 STAND_IN = "stand-in"
 BODY_KINDS = ("body", "events", "text", "base64")
-# What differs between two equal answers, by the `object` that they name.
+# Fields that change with each call, by the answer's `object`.
 VOLATILE_FIELDS = {
     "chat.completion": ("id", "created"),
     "chat.completion.chunk": ("id", "created", "p"),
@@ -29,31 +29,30 @@ VOLATILE_FIELDS = {
 
 
 class RecordingNotFound(LookupError):
-    """No recording answers this request. The message names the nearest one and the difference."""
+    """No recording answers this request. The message shows the nearest one and the difference."""
 
     def _render_traceback_(self) -> list[str]:
-        """How IPython shows it: the message alone, since no frame of the traceback helps."""
+        """What IPython shows: the message alone, since no frame of the traceback helps."""
         return [f"RecordingNotFound: {self}"]
 
 
 class Recording:
-    """One recording, and what is computed from it once.
+    """One recording, and values computed from it once.
 
-    item: a dict of four: `origin` ("stand-in", or the host that answered), `recorded` (its date),
-    `request` {method, path, body} and `response` {status, headers, and one of body (JSON), events (a
-    stream's, with seconds since the request), text, base64}. A `note` may say more.
+    item: a dict of `origin` ("stand-in", or the host that answered), `recorded` (the date),
+    `request` {method, path, body} and `response` {status, headers, and one of body (JSON), events (of
+    a stream, with seconds since the request), text, base64}, and optionally a `note`.
     """
 
     def __init__(self, item: Json) -> None:
         self.item = item
         self.response: Json = item["response"]
-
-        # Seconds after which a whole answer comes.
+        # Seconds until a whole answer arrives.
         self.takes = 0.0
 
     @functools.cached_property
     def pieces(self) -> list[tuple[float, bytes]]:
-        """The response's bytes, each piece with its second."""
+        """The response's bytes, each piece with its time in seconds."""
         return [(at or self.takes, piece) for at, piece in to_pieces(self.response)]
 
     @functools.cached_property
@@ -62,12 +61,12 @@ class Recording:
 
     @functools.cached_property
     def text(self) -> str:
-        """The recording as it stands in the file: vectors take their time."""
+        """The recording as it is in the file. Cached, because vectors are slow to format."""
         return pretty(self.item, 2)
 
     @functools.cached_property
     def stable(self) -> str:
-        """The response without what changes at each call: its id and time, padding, headers, pace."""
+        """The response without what changes with each call: id and time, padding, headers, pace."""
         found = {name: _stable(value) for name, value in self.response.items() if name != "headers"}
         if "events" in found:
             found["events"] = [{**event, "at": 0} for event in found["events"]]
@@ -85,12 +84,12 @@ class Recordings:
             self._answers.setdefault(key_of(item["request"]), []).append(Recording(item))
         self._let_whole_answers_take_their_time()
         self._turn: collections.Counter[str] = collections.Counter()
-        # Requests that were recorded anew since the file was read.
+        # Requests that have been recorded again since the file was read.
         self._fresh: set[str] = set()
 
     @classmethod
     def load(cls, path: Path) -> Recordings:
-        """Read a file. Raises FileNotFoundError, or ValueError saying what is wrong in it."""
+        """Read a file. Raises FileNotFoundError, or ValueError with the problem in the file."""
         if not path.exists():
             names = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
             raise FileNotFoundError(
@@ -130,9 +129,9 @@ class Recordings:
         return same[turn % len(same)]
 
     def _let_whole_answers_take_their_time(self) -> None:
-        """A whole answer comes when its stream ended, where the same request was also streamed.
+        """Let a whole answer take as long as its stream, if the same request was also streamed.
 
-        Others come at once: no recording keeps how long they took, and nobody learns from waiting.
+        Others arrive at once: how long they took is not recorded, and nobody learns from waiting.
         """
         for same in list(self._answers.values()):
             events, request = same[0].response.get("events"), same[0].item["request"]
@@ -144,8 +143,8 @@ class Recordings:
     def begin(self) -> None:
         """From now on, the first new answer to a request replaces its old ones.
 
-        Raises OSError where the file can't be written, RuntimeError where another process records the
-        same lesson: before anything is asked, and billed.
+        Before any request is sent and billed, raises OSError if the file can't be written, and
+        RuntimeError if another process is recording the same lesson.
         """
         self._fresh.clear()
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,9 +152,9 @@ class Recordings:
         lock_recording(self.path)
 
     def add(self, item: Json) -> None:
-        """Put in a new recording and write the file.
+        """Add a recording and write the file.
 
-        The first new answer to a request replaces its old ones; the next ones follow it.
+        The first new answer to a request replaces the old ones; later ones are appended.
         """
         key = key_of(item["request"])
         with self._lock:
@@ -166,7 +165,7 @@ class Recordings:
             self._fresh.add(key)
 
     def origins(self) -> str:
-        """How many recordings came from where and when, in words."""
+        """How many recordings there are of each origin and date, as text."""
         counts = collections.Counter((item["origin"], item["recorded"]) for item in self)
         words = []
         for (origin, date), count in sorted(counts.items()):
@@ -180,7 +179,7 @@ class Recordings:
         return "; ".join(words) or "none"
 
     def miss(self, request: Json, menu: list[str]) -> RecordingNotFound:
-        """The error for a request without an answer: what differs, what can be asked, how to go live."""
+        """The error for a request without an answer: what differs, what is recorded, how to go live."""
         sent = fields_of(request)
         lines = [
             f"No recording answers {request['method']} {request['path']} in {short(self.path)}."
@@ -209,7 +208,7 @@ class Recordings:
         return min(good or same_place, key=lambda found: distance(sent, found.fields), default=None)
 
     def _save(self, answers: dict[str, list[Recording]]) -> None:
-        """Write all or nothing: a crash leaves the file as it was."""
+        """Write the whole file or nothing: a crash leaves it as it was."""
         rows = [found.text for same in answers.values() for found in _collapsed(same)]
         text = f'{{\n "lesson": {json.dumps(self.path.stem)},\n "recordings": [\n'
         text += ",\n".join(f"  {row}" for row in rows) + "\n ]\n}\n"
@@ -218,9 +217,9 @@ class Recordings:
 
 @functools.cache
 def lock_recording(path: Path) -> Any:
-    """Keep other processes from recording a lesson as long as this one lives.
+    """Keep other processes from recording a lesson while this one runs.
 
-    Raises RuntimeError where one does so already.
+    Raises RuntimeError if another one is already recording it.
     """
     from filelock import FileLock, Timeout
 
@@ -235,7 +234,7 @@ def lock_recording(path: Path) -> Any:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a crash or a full disk leaves the old one. Its mode stays."""
+    """Write a file atomically: a crash or a full disk leaves the old one. Its mode is kept."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -249,14 +248,14 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _umask() -> int:
-    """The process's umask. It can only be read by setting it, and is set back at once."""
+    """The process's umask, which can only be read by setting it; it is restored at once."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def pretty(value: Any, indent: int = 0, width: int = 110) -> str:
-    """JSON text that people can read: what fits on a line stays on a line."""
+    """Readable JSON: whatever fits on one line stays on one line."""
     flat = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value or len(flat) + indent <= width:
         return flat
@@ -272,13 +271,13 @@ def pretty(value: Any, indent: int = 0, width: int = 110) -> str:
 
 
 def short(path: Path) -> str:
-    """A path as people name it, from the project's folder on."""
+    """A path relative to the project's folder, if it is inside."""
     root = Path(__file__).parent.parent.parent
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _problem(item: Any) -> str | None:
-    """Why this is not a recording, or None."""
+    """Why this is not a valid recording, or None."""
     for place, names in {
         "": ("origin", "recorded", "request", "response"),
         "request": ("method", "path", "body"),
@@ -298,7 +297,7 @@ def _problem(item: Any) -> str | None:
 
 
 def _collapsed(same: list[Recording]) -> list[Recording]:
-    """One recording where all answers to a request are equal, else all of them in turn."""
+    """Keep one recording if all answers to a request are equal, otherwise all of them."""
     return same[:1] if len({found.stable for found in same}) == 1 else same
 
 

@@ -1,7 +1,7 @@
-"""The place between clients and the network, where replay and recorder stand.
+"""The seam between clients and the network, where the player and the recorder are installed.
 
 Every `httpx` and `httpx2` client sends through `HTTPTransport.handle_request` or its async twin, so
-these four methods are where `install` puts a source of answers.
+`install` patches these four methods to consult a source of answers first.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ clock = time.monotonic
 class Source(Protocol):
     """What `install` puts between the clients and the network."""
 
-    # Whether it answers everything itself, so that no name of Mistral's may be looked up.
+    # Whether it answers every request itself, so that no Mistral host may be looked up.
     closed: bool
-    # Whether uploads of files pass it by.
+    # Whether file uploads bypass it.
     leaves_uploads: bool
 
     def answer(self, lib: Any, request: Any) -> Any:
-        """A response of `lib` (httpx or httpx2), or None for one from the network."""
+        """A response of `lib` (httpx or httpx2), or None to let the network answer."""
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
-        """The network's response, perhaps with an ear on it. `began` is the clock's time."""
+        """The network's response, perhaps observed. `began`: the clock's time of the request."""
 
 
 class ReplayIsOffline(RuntimeError):
@@ -50,7 +50,7 @@ _source: Source | None = None
 
 
 def install(source: Source) -> None:
-    """Send what clients of this process ask of Mistral hosts through `source`, from now on."""
+    """From now on, pass this process's requests to Mistral hosts to `source` first."""
     global _source
     _source = source
     _hook()
@@ -67,7 +67,7 @@ def install(source: Source) -> None:
 
 
 def libraries() -> list[Any]:
-    """httpx, and httpx2 where it is installed: the official SDK calls through the latter."""
+    """httpx, and httpx2 if it is installed: the official SDK uses the latter."""
     names = ["httpx"] + ["httpx2"] * bool(importlib.util.find_spec("httpx2"))
     return [importlib.import_module(name) for name in names]
 
@@ -110,9 +110,9 @@ def _concerns(source: Source, request: Any) -> bool:
 
 @functools.cache
 def _hook() -> None:
-    """Once: an audit hook sees every look-up of this process, and can't be removed.
+    """Watch every name lookup of this process. Cached, because an audit hook can't be removed.
 
-    Clients that look names up by themselves, as aiohttp does with aiodns, still name the host for TLS.
+    Clients with a resolver of their own, such as aiohttp with aiodns, still name the host for TLS.
     """
     sys.addaudithook(_keep_closed)
     for name in ("wrap_socket", "wrap_bio"):
@@ -131,11 +131,11 @@ def _checked(wrap: Any) -> Any:
 
 
 def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
-    """Stop what looks up a Mistral host past httpx, as long as replay is on."""
+    """Stop clients that bypass httpx from looking up a Mistral host in replay mode."""
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         host = args[0]
     elif event == "http.client.send":
-        # Behind a proxy only the proxy's name is looked up.
+        # Behind a proxy, only the proxy's name is looked up.
         host = getattr(args[0], "_tunnel_host", None) or args[0].host
     else:
         return
@@ -143,7 +143,7 @@ def _keep_closed(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _stop(host: Any) -> None:
-    """Raise `ReplayIsOffline` for a Mistral host, as long as replay is on."""
+    """Raise `ReplayIsOffline` for a Mistral host in replay mode."""
     host = host.decode("ascii", "replace") if isinstance(host, bytes) else host
     if _source and _source.closed and isinstance(host, str) and is_mistral(host):
         raise ReplayIsOffline(host)

@@ -1,4 +1,4 @@
-"""Listening to an answer on its way, without holding it back."""
+"""Observe a response as it is read, without holding it back."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from ..reply import Json
 from .wire import to_body, to_events
 
-# Seconds for which a recorder reads on in a stream that somebody has left.
+# Seconds for which a recorder goes on reading a stream that was closed early.
 DRAIN = 60
-# Bytes of an answer that are kept: an endless one must not fill the memory.
-MOST = 64 * 2**20
+# The most bytes kept of an answer: an endless one must not fill the memory.
+MAX_BYTES = 64 * 2**20
 
 
 def listen(
@@ -27,9 +27,9 @@ def listen(
     """Return the response of `httpx` or `httpx2`; call `done` with its body once it is closed.
 
     elapsed: the seconds since the request, for the events of streams.
-    done: is called once, with what a recording keeps of the answer's body: {"events"} and perhaps
-    {"cut"}, {"body"}, {"text"} or {"base64"}; or with None where half of a body came, or over 64 MiB.
-    drain: read a stream to its end where nobody else does.
+    done: called once, with the answer's body as recorded: {"events"} and perhaps {"cut"}, or {"body"},
+    {"text"} or {"base64"}; or with None if the body is incomplete or larger than 64 MiB.
+    drain: read a stream to its end even if the caller stops early.
     """
     pieces: list[tuple[float, bytes]] = []
     size = 0
@@ -37,16 +37,16 @@ def listen(
     def note(piece: bytes) -> None:
         nonlocal size
         size += len(piece)
-        if size > MOST:
+        if size > MAX_BYTES:
             pieces.clear()
         else:
             pieces.append((elapsed(), piece))
 
     def end(complete: bool) -> None:
-        done(None if size > MOST else _recorded(lib, response, pieces, complete))
+        done(None if size > MAX_BYTES else _recorded(lib, response, pieces, complete))
 
     if response.is_closed:
-        # Made in one piece, as by httpx.MockTransport: nobody reads its stream.
+        # The body is complete already, as from httpx.MockTransport: nobody reads its stream.
         for piece in response.stream:
             note(piece)
         end(True)
@@ -75,7 +75,7 @@ def _recorded(
 @functools.cache
 def _tape_type(lib: Any) -> Any:
     class Tape(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
-        """A response's stream that is listened to; with `drain`, to its end if nobody reads on."""
+        """A response's stream, observed; with `drain`, to its end even if the caller stops early."""
 
         def __init__(
             self,
@@ -85,7 +85,7 @@ def _tape_type(lib: Any) -> Any:
             drain: bool,
         ) -> None:
             self.stream, self.note, self.done, self.drain = stream, note, done, drain
-            # Begun with the first read.
+            # Set by the first read.
             self.pieces: Any = None
             self.complete = self.broken = self.closed = False
 

@@ -23,10 +23,10 @@ EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 def read_request(request: Any) -> Json:
-    """What of an `httpx` or `httpx2` request is recorded and compared.
+    """The part of an `httpx` or `httpx2` request that is recorded and compared.
 
-    No header is in it. Of the key it only contains, under "key", that it is another than the
-    environment's ("other") or missing ("none").
+    It contains no headers. The field "key" only reports that the key is not the environment's
+    ("other") or is missing ("none").
     """
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     if query:
@@ -39,7 +39,7 @@ def read_request(request: Any) -> Json:
 
 
 def to_body(content: bytes, content_type: str) -> Json:
-    """How a whole body stands in the file: JSON, else text, else base64."""
+    """A whole body as it is in the file: JSON, or else text, or else base64."""
     if "json" in content_type:
         try:
             return {"body": pack(from_json(content))}
@@ -52,7 +52,7 @@ def to_body(content: bytes, content_type: str) -> Json:
 
 
 def to_events(pieces: list[tuple[float, bytes]]) -> list[Json]:
-    """How a stream stands in the file: an object for each event, with the second of its arrival."""
+    """A stream as it is in the file: an object for each event, with its time in seconds."""
     content = b"".join(piece for _, piece in pieces)
     ends = list(itertools.accumulate(len(piece) for _, piece in pieces))
     found, start = [], 0
@@ -60,7 +60,7 @@ def to_events(pieces: list[tuple[float, bytes]]) -> list[Json]:
         at = pieces[bisect.bisect_left(ends, match.end())][0]
         found.append(_to_event(at, content[start : match.start()], match[0]))
         start = match.end()
-    # What a cut left over.
+    # The rest of a stream that was cut.
     if rest := content[start:]:
         text = rest.decode("utf-8", errors="replace")
         found.append({"at": round(pieces[-1][0], 3), "raw": text})
@@ -77,12 +77,12 @@ def _to_event(at: float, block: bytes, end: bytes) -> Json:
             return {"at": round(at, 3), "data": value}
     except ValueError:
         pass
-    # As it came, with its end.
+    # Verbatim, with its line ends.
     return {"at": round(at, 3), "raw": (block + end).decode("utf-8", errors="replace")}
 
 
 def to_pieces(recorded: Json) -> Iterator[tuple[float, bytes]]:
-    """The bytes of a recorded response, each piece with its second."""
+    """The bytes of a recorded response, each piece with its time in seconds."""
     if "body" in recorded:
         yield 0, compact(unpack(recorded["body"]))
     elif "text" in recorded:
@@ -132,10 +132,10 @@ def _digest(content: bytes) -> Json:
 
 
 def pack(value: Any) -> Any:
-    """The same JSON with each long list of 16-bit floats in short: `{"float16": base64, "begins": …}`.
+    """Shorten each long list of 16-bit floats in a JSON value to `{"float16": base64, "begins": …}`.
 
-    The values of an embedding are exactly float16, as recorded traffic shows; a list of 1024 takes
-    2,732 characters so, instead of some 20,000.
+    The values of an embedding are exact float16, as recorded traffic shows; a list of 1024 then
+    takes 2,732 characters instead of some 20,000.
     """
     if isinstance(value, list):
         if len(value) >= 32 and all(map(_may_be_float16, value)):
@@ -156,7 +156,7 @@ def _may_be_float16(value: Any) -> bool:
 
 
 def unpack(value: Any) -> Any:
-    """What `pack` was given."""
+    """Undo `pack`."""
     if isinstance(value, list):
         return [unpack(item) for item in value]
     if isinstance(value, dict) and value.keys() == {"float16", "begins"}:

@@ -1,4 +1,4 @@
-"""Policies around any httpx transport: retry, rate limit, errors on demand, and the time they use."""
+"""Policies around any httpx transport: retries, rate limits, errors on demand, and their clock."""
 
 from .clock import Clock, FakeClock
 from .faults import Faults, FaultSpec, load_faults, make_fault

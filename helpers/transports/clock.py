@@ -1,4 +1,4 @@
-"""Time, real or pretended: whatever waits asks a clock, so that tests and simulations need not wait."""
+"""Real and simulated time: everything waits by a clock, so tests and simulations need not wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Clock:
         self.speed = speed
 
     def now(self) -> float:
-        """Seconds that never go back; the difference of two is a duration."""
+        """Seconds from a clock that never goes backwards, for measuring durations."""
         return time.monotonic() * self.speed
 
     def date(self) -> float:
@@ -56,5 +56,5 @@ class FakeClock(Clock):
 
     async def asleep(self, seconds: float) -> None:
         self.sleep(seconds)
-        # Other tasks go on meanwhile, as in a real pause.
+        # Let other tasks run, as in a real pause.
         await anyio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""`Faults`: play errors of the API and of the network on demand."""
+"""`Faults`: produce errors of the API and of the network on demand."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FILE = Path(__file__).parent.parent.parent / "data" / "faults.toml"
 
 @dataclasses.dataclass(frozen=True)
 class FaultSpec:
-    """One fault: an error that is played instead of an answer, or a delay or a cut of the answer.
+    """One fault: an error instead of an answer, or a delayed or cut answer.
 
-    source: where its form is from: recorded traffic, reports by users, or "made up", with a date.
-    status, body, headers: the answer that is played; with a status of None, the request goes through,
-    and only `delay` and `cut` matter.
-    delay: seconds before the answer. A delay beyond the request's read time-out is a time-out.
+    source: where its form comes from: recorded traffic, reports by users, or "made up", with a date.
+    status, body, headers: the answer; if the status is None, the request goes through, and only
+    `delay` and `cut` matter.
+    delay: seconds before the answer. A delay beyond the request's read timeout is a timeout.
     error: the name of the httpx error that is raised instead of an answer.
-    cut: the part of the real answer, from 0 to 1, after which the connection breaks off.
-    default: whether a status alone stands for this fault.
+    cut: the fraction of the real answer, from 0 to 1, after which the connection breaks.
+    default: whether its status alone stands for this fault.
     """
 
     name: str
@@ -51,16 +51,16 @@ def load_faults() -> dict[str, FaultSpec]:
 def make_fault(
     what: str | int | FaultSpec, *, retry_after: float | str | None = None, delay: float = 0.0
 ) -> FaultSpec:
-    """A fault by its name or status, with a `Retry-After` header or a delay in seconds if you want.
+    """A fault by its name or status, optionally with a `Retry-After` header or a delay in seconds.
 
-    A status stands for the usual answer with it; one that was never seen has an empty body. No recorded
-    answer of the API had a `Retry-After`, though its documentation says to read one.
+    A status stands for the usual answer with it; one that was never seen has an empty body. No
+    recorded answer of the API has a `Retry-After`, though its documentation recommends reading it.
 
-    Raises ValueError for a name that is not in `load_faults()`, and for a status that is no error.
+    Raises ValueError for a name that is not in `load_faults()`, and for a status that is not an error.
     """
     if isinstance(what, int):
         if not 400 <= what <= 599:
-            raise ValueError(f"{what} is not the status of an error; those are 400 to 599.")
+            raise ValueError(f"{what} is not an error status; those are 400 to 599.")
         usual = (fault for fault in load_faults().values() if fault.default)
         unknown = FaultSpec(f"status_{what}", "made up", what)
         what = next((fault for fault in usual if fault.status == what), unknown)
@@ -75,16 +75,16 @@ def make_fault(
 
 
 class Faults(Layer):
-    """An httpx transport that plays a script, one entry for each request; then all go through.
+    """An httpx transport that follows a script, one entry per request; later requests go through.
 
-    transport: the transport inside, which answers the requests that go through.
+    transport: the wrapped transport, which answers the requests that go through.
     script: names of `load_faults()`, statuses, `FaultSpec` objects, or None to let a request through.
     It may be endless, such as `itertools.repeat("overloaded")`. A single fault needs no list.
-    clock: what delays are measured with.
+    clock: the clock for delays.
 
     played: the names so far, "through" for a request that went through.
 
-    Raises ValueError for an unknown entry, when it is its turn.
+    Raises ValueError for an unknown entry once it is reached.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Faults(Layer):
 
     def flow(self, request: httpx.Request) -> Flow:
         fault = self._next()
-        patience = _read_timeout(request)
-        # A wait that nothing ends fails at once: a script must not hang.
-        if 0 < (wait := min(fault.delay, patience)) < math.inf:
+        timeout = _read_timeout(request)
+        # A wait without an end fails at once: a script must not hang.
+        if 0 < (wait := min(fault.delay, timeout)) < math.inf:
             yield wait
-        if fault.delay == math.inf or fault.delay > patience:
+        if fault.delay == math.inf or fault.delay > timeout:
             raise httpx.ReadTimeout("The read operation timed out", request=request)
         if fault.error:
             raise getattr(httpx, fault.error)(f"{fault.name} (on demand)", request=request)
@@ -115,7 +115,7 @@ class Faults(Layer):
         if fault.cut is None:
             return response
         content: bytes = yield Read(response)
-        # Not the same response: one of a MockTransport holds its whole content already.
+        # A new response: one from MockTransport already holds its whole content.
         return httpx.Response(
             response.status_code,
             headers=response.headers,

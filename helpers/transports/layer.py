@@ -1,7 +1,7 @@
-"""One driver for transports around other transports: a policy is a generator, sync and async alike.
+"""One driver for transports that wrap others: a policy is a generator, for sync and async alike.
 
-A policy such as `Retry` subclasses `Layer` and writes `flow`, as httpx's own `auth_flow` is written.
-Here, and only here, everything stands twice: once sync, once async.
+A policy such as `Retry` subclasses `Layer` and implements `flow`, in the manner of httpx's
+`auth_flow`. Only this module has everything twice, sync and async.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Transport = httpx.BaseTransport | httpx.AsyncBaseTransport
 
 @dataclass
 class Read:
-    """A step of a flow: read an answer, so that what breaks off raises its error here.
+    """A step of a flow: read a response here, so that an interrupted one raises its error here.
 
-    response: what the transport inside has answered. It can be read once more afterwards.
-    first_piece: read only until the first piece that is not empty, to leave the rest a stream.
+    response: the wrapped transport's response. It can be read again afterwards.
+    first_piece: read only the first non-empty piece, and leave the rest a stream.
 
     The result of the step is the bytes that were read, as they came over the wire.
     """
@@ -33,17 +33,17 @@ class Read:
     first_piece: bool = False
 
 
-# What a flow may yield. A request is sent to the transport inside, and its response comes back;
-# a number is a pause in seconds; a function that takes long is called, async in a worker thread.
+# What a flow may yield: a request, which is sent and whose response comes back; a number of seconds
+# to wait; a `Read`; or a slow function to call, which runs in a worker thread under async.
 Step = httpx.Request | float | Read | Callable[[], Any]
 Flow = Generator[Step, Any, httpx.Response]
 
 
 class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """An httpx transport around another one: sync around a sync one, async around an async one.
+    """An httpx transport that wraps another one: sync around a sync one, async around an async one.
 
-    transport: the transport inside.
-    clock: what pauses are measured with; real time by default.
+    transport: the wrapped transport.
+    clock: the clock for pauses; real time by default.
 
     Raises TypeError for anything that is not a transport.
     """
@@ -51,8 +51,8 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, transport: Transport, clock: Clock | None = None) -> None:
         if not isinstance(transport, Transport):
             raise TypeError(
-                f"{type(self).__name__} goes around a transport, such as httpx.HTTPTransport(), "
-                f"not around {transport!r}."
+                f"{type(self).__name__} wraps a transport, such as httpx.HTTPTransport(), "
+                f"not {transport!r}."
             )
         self.transport, self.clock = transport, clock or Clock()
 
@@ -64,8 +64,8 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
             content = yield Read(response)  # read the whole answer
             tokens = yield count            # call count(), off the event loop
 
-        The request's body has been read, so the request can be sent more than once. A task that is
-        cancelled at a step raises there as well: give back in `except BaseException` what is held.
+        The request's body has been read, so the request can be sent more than once. Cancelling the
+        task also raises at the current step: release what is held in `except BaseException`.
         """
         response: httpx.Response = yield request
         return response
@@ -111,7 +111,7 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self.clock.sleep(step)
             return None
         if not isinstance(self.transport, httpx.BaseTransport):
-            raise TypeError("httpx.Client needs a sync transport inside: httpx.HTTPTransport().")
+            raise TypeError("httpx.Client needs a sync transport, such as httpx.HTTPTransport().")
         return self.transport.handle_request(step)
 
     async def _atake(self, step: Step) -> Any:
@@ -124,7 +124,7 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
             return None
         if not isinstance(self.transport, httpx.AsyncBaseTransport):
             raise TypeError(
-                "httpx.AsyncClient needs an async transport inside: httpx.AsyncHTTPTransport()."
+                "httpx.AsyncClient needs an async transport, such as httpx.AsyncHTTPTransport()."
             )
         return await self.transport.handle_async_request(step)
 
@@ -138,10 +138,10 @@ class Layer(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A stream whose first pieces are here already.
+    """A stream whose first pieces have been read already.
 
-    here: the pieces that are here.
-    rest: an iterator over those to come, sync or async, and `inside`, the stream that they are from.
+    here: the pieces that have been read.
+    rest: an iterator over the others, sync or async. inside: the stream that they come from.
     """
 
     def __init__(self, here: Iterable[bytes], rest: Any = (), inside: Any = None) -> None:
@@ -168,7 +168,7 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def is_stream(response: httpx.Response) -> bool:
-    """Whether the answer is a stream of events, which nobody may hold back."""
+    """Whether the answer is a stream of events, which must not be held back."""
     kind = response.headers.get("content-type", "")
     return response.is_success and "text/event-stream" in kind
 

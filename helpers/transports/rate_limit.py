@@ -1,8 +1,8 @@
-"""`RateLimit`: stay under the limits per minute, so that the server never has to refuse.
+"""`RateLimit`: stay under the limits per minute, so that the server never refuses a request.
 
-Why no library: aiolimiter 1.3 and pyrate-limiter 4.5 (looked at in 2026-11) keep the limits that you
-give them. Neither learns a limit from an answer's headers, and neither corrects what a request was
-expected to use once its real number of tokens is known.
+Why not a library: aiolimiter 1.3 and pyrate-limiter 4.5 (checked in 2026-11) keep the limits that you
+pass to them. Neither learns limits from response headers, and neither corrects the estimated tokens
+of a request once their real number is known.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from .clock import Clock
 from .layer import Flow, Layer, Transport, is_stream
 
 MINUTE = 60.0
-# Seconds after which a queued request looks again, sooner than the limits alone would admit it: the
-# first answer arrives, answers use fewer tokens than expected, and requests ahead are cancelled.
+# Seconds after which a queued request checks again. It may be admitted sooner than expected: the
+# first answer arrives, answers use fewer tokens than estimated, or requests ahead are cancelled.
 FIRST_ANSWER, TOKENS, REQUESTS = 0.05, 1.0, 10.0
-# Tokens of an answer, as long as none has come.
+# The estimated tokens of an answer until the first one has arrived.
 FIRST_GUESS = 256
 
 
 class RateLimit(Layer):
     """An httpx transport that holds a request back until the limits of its model admit it.
 
-    transport: the transport inside, sync or async.
+    transport: the wrapped transport, sync or async.
     requests_per_minute, tokens_per_minute: limits for each model. Without them, and where the server's
     are lower, it learns them from the headers `x-ratelimit-limit-req-minute` and
     `x-ratelimit-limit-tokens-minute` of each answer; until one has come, requests to a model are sent
     one at a time. An error without these headers teaches it nothing.
-    From the headers with `remaining` it learns what others use on the same account. Streams carry no
+    From the `remaining` headers it learns what other clients of the account use. Streams carry no
     such headers (none of 199 recorded since mid-2025 did): if you only stream, pass the limits.
-    clock: where time comes from.
+    clock: real time by default.
 
-    A request counts from its start until 60 seconds after its answer began, since nobody knows when in
-    between the server counts it. Its tokens are estimated before it is sent (a quarter of its bytes,
+    A request counts from its start until 60 seconds after its answer began, since it is not known when
+    in between the server counts it. Its tokens are estimated before it is sent (a quarter of its bytes,
     and `max_tokens` or else the mean of the answers so far) and corrected afterwards, by the header
     `x-ratelimit-tokens-query-cost` or by the usage at the end of a stream.
 
-    Where there is not room for all, requests are sent in the order in which they came, so a large one is
-    not passed over for ever. One that is larger than the limit is sent once the window is empty.
+    Requests are sent in the order of their arrival, so a large one is not passed over forever. One that
+    is larger than the limit is sent once the window is empty.
 
-    One object shares its limits among all clients, threads and tasks that use it. How long it held a
-    request back is in `response.extensions["held_back"]`, in seconds.
+    All clients, threads and tasks that use one object share its limits. How long it held a request
+    back is in `response.extensions["held_back"]`, in seconds.
 
     Raises ValueError for limits that are not positive.
     """
@@ -75,7 +75,7 @@ class RateLimit(Layer):
 
     @property
     def limits(self) -> dict[str, tuple[float | None, float | None]]:
-        """For each model asked so far: (requests, tokens) per minute, None where not known."""
+        """For each model used so far: (requests, tokens) per minute, None where not known."""
         with self._lock:
             return {name: (m.requests.limit, m.tokens.limit) for name, m in self._models.items()}
 
@@ -84,7 +84,7 @@ class RateLimit(Layer):
         try:
             while wait := self._admit(turn):
                 yield wait
-            # For a Retry around it: an attempt that fails brings no response that could hold this.
+            # For an outer Retry: an attempt that fails has no response to hold this.
             request.extensions["held_back"] = turn.held_back
             response: httpx.Response = yield request
         except BaseException:
@@ -102,7 +102,7 @@ class RateLimit(Layer):
             return _Turn(self._models[name], body, len(request.content), self.clock.now())
 
     def _admit(self, turn: _Turn) -> float:
-        """0 if the request may be sent now, and counts; else the seconds until it looks again."""
+        """Admit the request and return 0, or return the seconds until it checks again."""
         with self._lock:
             model, now = turn.model, self.clock.now()
             if model.asked and not model.known:
@@ -119,7 +119,7 @@ class RateLimit(Layer):
     def _give_up(self, turn: _Turn) -> None:
         with self._lock:
             if turn.requests.counts:
-                # If this was the first request, the next one finds the limits out.
+                # If this was the first request, the next one discovers the limits.
                 turn.model.asked = False
                 turn.end(self.clock.now())
             else:
@@ -139,28 +139,28 @@ class RateLimit(Layer):
                 left = _number(response, f"x-ratelimit-remaining-{what}-minute")
                 window.learn(now, limit, left)
                 model.known |= response.is_success or limit is not None
-            # An error may teach nothing: then the next request finds the limits out.
+            # An error may report no limits: then the next request discovers them.
             model.asked = model.known
         if is_stream(response):
             listen(httpx, response, self.clock.now, functools.partial(self._correct, turn))
 
     def _correct(self, turn: _Turn, answer: Json | None) -> None:
-        """Count the usage of a stream that was closed, whether it was read to its end or not."""
+        """Count the usage of a closed stream, whether it was read to the end or not."""
         if (usage := read_usage(answer)).reported:
             with self._lock:
                 turn.correct(max(0, usage.total_tokens - usage.cached_tokens))
 
 
 class _Window:
-    """One limit of a model: what is in use of it, and what waits for it.
+    """One limit of a model: how much of it is in use, and how much is queued for it.
 
-    All amounts are whole numbers, so that sums stay exact however often they change.
+    All amounts are integers, so sums stay exact however often they change.
     """
 
     def __init__(self, own: float | None, look: float) -> None:
         self.own = self.limit = own
         self.look = look
-        # Of requests under way, and of those whose answer began in the last minute.
+        # By requests under way and those whose answer began in the last minute.
         self.used = 0
         self.ended: collections.deque[_Share] = collections.deque()
         # What has ever joined the queue, and what has left it.
@@ -173,11 +173,11 @@ class _Window:
             self.used -= share.amount
 
     def learn(self, now: float, limit: int | None, left: int | None) -> None:
-        # No header; or no allowance at all, and then holding back does not help.
+        # There is no header, or no allowance at all, and then waiting does not help.
         if not limit:
             return
         self.limit = min(limit, self.own or limit)
-        # What is over by now is not in `left` either.
+        # The server's `left` no longer includes expired shares either.
         self.forget(now)
         if left is not None and (others := limit - left - self.used) > 0:
             share = _Share(self, others)
@@ -186,7 +186,7 @@ class _Window:
 
 
 class _Share:
-    """What one request takes of one limit: it is queued, then in use, and a minute later over."""
+    """A request's share of one limit: queued, then in use, then expired a minute later."""
 
     def __init__(self, window: _Window, amount: int) -> None:
         self.window, self.amount, self.before = window, amount, 0
@@ -200,11 +200,11 @@ class _Share:
         self.window.left += self.amount
 
     def ahead(self) -> int:
-        """How much is queued before it; less where later ones have left the queue."""
+        """How much is queued ahead; an underestimate if later ones have left the queue."""
         return max(0, self.before - self.window.left)
 
     def wait(self, now: float) -> float:
-        """Seconds until it may fit behind what is ahead: 0 if it does now."""
+        """Seconds until there may be room, given what is queued ahead: 0 if there is now."""
         window, limit, ahead = self.window, self.window.limit, self.ahead()
         window.forget(now)
         if limit is None:
@@ -212,9 +212,9 @@ class _Share:
         over = window.used + ahead + min(self.amount, limit) - limit
         if over <= 0:
             return 0.0
-        # The further back, the rarer the looks: many that look often would cost more than they gain.
+        # The further back, the less often it checks: frequent checks by many cost more than they gain.
         longest = min(MINUTE, window.look * (1 + ahead / limit))
-        # Else not even an empty window has room for it yet.
+        # Otherwise what is queued ahead fills even an empty window.
         if over <= window.used:
             for share in window.ended:
                 over -= share.amount
@@ -228,7 +228,7 @@ class _Share:
         self.counts = True
 
     def end(self, now: float) -> None:
-        """Its answer began, or will not come."""
+        """Its answer has begun, or will never come."""
         self.ended = now
         self.window.ended.append(self)
 
@@ -243,9 +243,9 @@ class _Model:
 
     def __init__(self, requests: float | None, tokens: float | None) -> None:
         self.requests, self.tokens = _Window(requests, REQUESTS), _Window(tokens, TOKENS)
-        # Whether a request was sent, and whether an answer (or the caller) named the limits.
+        # Whether a request was sent, and whether an answer (or the caller) gave the limits.
         self.asked, self.known = False, requests is not None and tokens is not None
-        # How many answers came, and their tokens without those of the questions.
+        # The number of answers, and their tokens without those of the questions.
         self.answers, self.answered = 0, 0
 
 
@@ -271,7 +271,7 @@ class _Turn:
             share.end(now)
 
     def correct(self, cost: int) -> None:
-        """Count what it cost instead of what it was expected to."""
+        """Replace the estimate by the real cost."""
         self.tokens.correct(cost)
         if cost:
             self.model.answers += 1

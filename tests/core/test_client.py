@@ -23,7 +23,7 @@ JSON = {"content-type": "application/json"}
 
 
 def answering(content, status=200, headers=None, seen=None):
-    """A client whose server always sends this: bytes, a list of bytes (pieces) or JSON."""
+    """A client whose server always sends the same: bytes, a list of bytes (pieces) or JSON."""
 
     def handle(request):
         if seen is not None:
@@ -86,7 +86,7 @@ class Pieces(httpx.SyncByteStream):
 # chat
 
 
-def test_a_string_is_one_user_message():
+def test_string_becomes_one_user_message():
     seen = []
     helpers.chat("Hello", client=answering(completion(), seen=seen), temperature=0)
     assert str(seen[0].url) == "https://api.mistral.ai/v1/chat/completions"
@@ -97,7 +97,7 @@ def test_a_string_is_one_user_message():
     }
 
 
-def test_a_reply_has_the_parts_of_the_answer():
+def test_reply_has_the_parts_of_the_answer():
     reply = helpers.chat("Capital?", client=answering(completion()))
     assert (reply.text, str(reply), reply.thinking, reply.tool_calls) == (
         "Paris.",
@@ -132,7 +132,7 @@ def test_a_reply_has_the_parts_of_the_answer():
         ),
     ],
 )
-def test_content_of_every_shape(message, text, thought):
+def test_content_of_every_shape_is_read(message, text, thought):
     reply = helpers.chat("?", client=answering(completion({"role": "assistant", **message})))
     assert (reply.text, reply.thinking) == (text, thought)
 
@@ -154,7 +154,7 @@ def test_tool_calls_stay_as_on_the_wire(calls):
         (USAGE | {"prompt_tokens_details": {"cached_tokens": None}, "num_cached_tokens": 3}, 3),
     ],
 )
-def test_cached_tokens_of_every_year(usage, cached):
+def test_cached_tokens_are_read_from_each_place(usage, cached):
     assert (
         helpers.chat("?", client=answering(completion(usage=usage))).usage.cached_tokens == cached
     )
@@ -163,7 +163,7 @@ def test_cached_tokens_of_every_year(usage, cached):
 @pytest.mark.parametrize(
     "messages", [{"role": "user", "content": "x"}, ["x"], [1]], ids=["dict", "strings", "numbers"]
 )
-def test_messages_of_the_wrong_type_are_named(messages):
+def test_messages_of_the_wrong_type_are_refused(messages):
     with pytest.raises(TypeError, match="list of"):
         helpers.chat(messages, client=answering(completion()))
 
@@ -176,7 +176,7 @@ def test_messages_may_come_from_a_generator():
     assert json.loads(seen[0].content)["messages"] == [{"role": "user", "content": "x"}]
 
 
-def test_embed_reads_floats_only():
+def test_embed_accepts_only_the_float_format():
     with pytest.raises(ValueError, match="encoding_format"):
         helpers.embed("a", client=answering({"data": []}), encoding_format="base64")
 
@@ -186,7 +186,7 @@ def test_no_messages_is_an_error():
         helpers.stream([], client=answering(completion()))
 
 
-def test_chat_does_not_stream():
+def test_chat_refuses_to_stream():
     with pytest.raises(TypeError, match="call helpers"):
         helpers.chat("Hello", client=answering(completion()), stream=True)
 
@@ -199,7 +199,7 @@ def read(*pieces, headers=None):
     return list(stream), stream.reply
 
 
-def test_a_stream_gives_pieces_and_then_the_reply():
+def test_stream_yields_pieces_and_then_has_the_reply():
     raw = sse(
         chunk("", delta={"role": "assistant"}),
         chunk("1", p="abcdefghij"),
@@ -213,7 +213,7 @@ def test_a_stream_gives_pieces_and_then_the_reply():
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_the_network_may_cut_anywhere(size):
+def test_stream_is_read_however_the_network_splits_it(size):
     raw = sse(chunk("né"), chunk("\u2028\u0085🧀"), chunk("!", "stop"))
     pieces, _ = read(*(raw[i : i + size] for i in range(0, len(raw), size)))
     assert pieces == ["né", "\u2028\u0085🧀", "!"], "U+2028 and U+0085 are text, no ends of lines"
@@ -226,16 +226,17 @@ def test_the_network_may_cut_anywhere(size):
         lambda raw: raw.replace(b"data: ", b"data:"),
         lambda raw: raw.replace(b"data: {", b": a comment\nevent: x\nid: 1\ndata: {"),
         lambda raw: raw.removesuffix(b"\n\n"),
-        lambda raw: raw.removesuffix(b"data: [DONE]\n\n"),  # the answer said that it was complete
+        # The finish_reason came, so the answer is complete.
+        lambda raw: raw.removesuffix(b"data: [DONE]\n\n"),
     ],
     ids=["crlf", "no space", "other fields", "no blank line at the end", "no DONE after the end"],
 )
-def test_other_ways_to_write_events(change):
+def test_events_are_read_in_every_valid_form(change):
     pieces, reply = read(change(sse(chunk("a"), chunk("b", "stop", usage=USAGE))))
     assert (pieces, reply.usage.total_tokens) == (["a", "b"], 13)
 
 
-def test_one_delta_can_end_the_thought_and_begin_the_answer():
+def test_one_delta_can_end_the_thinking_and_begin_the_answer():
     raw = sse(
         chunk([thinking("12 × 12 is 14", closed=True)]),
         chunk([thinking("4."), {"type": "text", "text": "1"}]),
@@ -246,7 +247,7 @@ def test_one_delta_can_end_the_thought_and_begin_the_answer():
     assert reply.thinking == "12 × 12 is 144."
 
 
-def test_of_several_answers_a_stream_gives_the_first():
+def test_stream_yields_the_first_of_several_answers():
     raw = sse(
         chunk("a"),
         chunk("x", index=1),
@@ -267,7 +268,7 @@ def test_tool_calls_in_one_chunk():
 
 
 def test_tool_calls_in_fragments_are_joined():
-    """As a hosted model (GLM) sends them: the rest comes without an id and without a name."""
+    """As a hosted model (GLM) sends them: later fragments have neither an id nor a name."""
     raw = sse(
         chunk(delta={"tool_calls": [call("f", "", id="chatcmpl-tool-9", index=0)]}),
         chunk(delta={"tool_calls": [call("", '{"a":', id=None, index=0)]}),
@@ -299,7 +300,7 @@ def breaking(raw):
     ],
     ids=["ends early", "ends inside an event", "connection reset", "a number", "no delta"],
 )
-def test_a_cut_stream_raises_and_keeps_what_came(content):
+def test_cut_stream_raises_and_keeps_what_arrived(content):
     transport = httpx.MockTransport(
         lambda _: httpx.Response(200, headers=SSE, content=iter(content))
     )
@@ -321,7 +322,7 @@ def test_a_cut_stream_raises_and_keeps_what_came(content):
         ({"unknown": 1}, "unknown"),
     ],
 )
-def test_what_is_no_chunk_never_passes_for_an_answer(fault, says):
+def test_malformed_chunk_never_passes_for_an_answer(fault, says):
     with pytest.raises(helpers.APIError, match=says) as error:
         read(sse(chunk("Once"), fault))
     assert (error.value.status, error.value.reply.text) == (500, "Once")
@@ -344,8 +345,8 @@ BAD_USAGES = [
 ]
 
 
-def test_usage_that_is_no_sane_number_counts_as_not_reported():
-    """A good answer never turns into an error for it, nor into zeros that look like a count."""
+def test_implausible_usage_counts_as_not_reported():
+    """It must not turn a good answer into an error, nor become zeros that look like counts."""
     for usage in BAD_USAGES:
         text = json.dumps(completion(usage=usage)).encode()
         whole = helpers.chat("?", client=answering(text, headers=JSON))
@@ -356,18 +357,18 @@ def test_usage_that_is_no_sane_number_counts_as_not_reported():
             assert repr(reply.usage) == "Usage(not reported)"
 
 
-def test_a_stream_without_usage_says_so():
+def test_stream_without_usage_reports_that():
     _, reply = read(sse(chunk("Once", "stop")))
     assert not reply.usage.reported
     assert "usage=Usage(not reported)" in repr(reply)
 
 
-def test_a_byte_order_mark_before_the_first_event_is_skipped():
+def test_byte_order_mark_before_the_first_event_is_skipped():
     pieces, _ = read(b"\xef\xbb\xbf" + sse(chunk("a"), chunk("b", "stop")))
     assert pieces == ["a", "b"]
 
 
-def test_events_are_utf_8_whatever_the_header_says():
+def test_events_are_read_as_utf_8_whatever_the_header():
     headers = {"content-type": "text/event-stream; charset=utf-16"}
     pieces, _ = read(sse(chunk("é"), chunk("!", "stop")), headers=headers)
     assert pieces == ["é", "!"]
@@ -392,8 +393,8 @@ def test_json_nested_too_deeply_is_an_api_error():
         read(b'data: {"choices":' + DEEP + b"\n\n")
 
 
-def test_the_reply_after_each_piece_takes_linear_time():
-    """Twice the pieces take about twice the bytecode, counted instead of timed."""
+def test_reading_the_reply_after_each_piece_takes_linear_time():
+    """Twice the pieces execute about twice the bytecode: counted, not timed."""
 
     def steps(pieces):
         count = 0
@@ -417,13 +418,13 @@ def test_the_reply_after_each_piece_takes_linear_time():
     assert steps(400) < 2.5 * steps(200)
 
 
-def test_done_without_an_end_is_a_cut():
+def test_done_without_a_finish_reason_is_a_cut():
     with pytest.raises(helpers.StreamCut, match="no finish_reason"):
         read(sse(chunk("Once")))
 
 
 @pytest.mark.parametrize("bad", [chunk(5), chunk([1]), chunk("a", delta={"tool_calls": [5]})])
-def test_chunks_of_the_wrong_form_are_a_cut(bad):
+def test_malformed_chunk_is_a_cut(bad):
     with pytest.raises(helpers.StreamCut, match="unreadable"):
         read(sse(chunk("Once"), bad))
 
@@ -444,7 +445,7 @@ def test_errors_can_be_pickled_and_copied(way):
         assert again.reply == error.value.reply
 
 
-def test_a_pickled_error_holds_no_key(monkeypatch):
+def test_pickled_error_contains_no_key(monkeypatch):
     key = "Zq3vN8sK1xT5bW7yR2mC9dF4gH6jL0pA"
     monkeypatch.setenv("MISTRAL_API_KEY", key)
     echo = json.dumps({"message": f"Bearer {key}"}).encode()
@@ -460,7 +461,7 @@ def test_a_pickled_error_holds_no_key(monkeypatch):
         assert key.encode() not in pickle.dumps(error.value)
 
 
-def test_an_abandoned_stream_is_closed_at_once():
+def test_abandoned_stream_is_closed_at_once():
     closed = []
 
     def first():
@@ -474,12 +475,12 @@ def test_an_abandoned_stream_is_closed_at_once():
     assert closed, "without waiting for the garbage collector"
 
 
-def test_an_empty_stream_is_cut():
+def test_empty_stream_is_a_cut():
     with pytest.raises(helpers.StreamCut, match="after 0 characters"):
         read(b"")
 
 
-def test_an_error_inside_a_stream_raises_and_keeps_what_came():
+def test_error_inside_a_stream_raises_and_keeps_what_arrived():
     fault = {"object": "error", "message": "Internal error", "code": "3000", "raw_status_code": 500}
     with pytest.raises(helpers.APIError, match="Internal error") as error:
         read(sse(chunk("Once"), fault))
@@ -497,16 +498,16 @@ def test_an_error_inside_a_stream_raises_and_keeps_what_came():
             "Invalid API Key",
         ),
         (b"<title>Sign in</title>", {"content-type": "text/html"}, 200, "a web page: Sign in"),
-        (b'{"choices":[]}', {"content-type": "application/json"}, 200, "not an answer"),
+        (b'{"choices":[]}', {"content-type": "application/json"}, 200, "not a valid API response"),
     ],
 )
-def test_an_error_instead_of_a_stream(content, headers, status, says):
+def test_error_instead_of_a_stream_raises(content, headers, status, says):
     with pytest.raises(helpers.APIError, match=says) as error:
         list(helpers.stream("?", client=answering(content, status, headers)))
     assert error.value.status == status
 
 
-def test_leaving_early_closes_the_connection_and_keeps_what_came():
+def test_stopping_early_closes_the_connection_and_keeps_what_arrived():
     closed = []
 
     transport = httpx.MockTransport(
@@ -526,7 +527,7 @@ def rows(*vectors):
     return {"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]}
 
 
-def test_embed_gives_an_array_in_the_order_of_the_texts():
+def test_embed_returns_an_array_in_the_order_of_the_texts():
     seen = []
     answer = rows([0.5, -0.25], [1.0, 2.0])
     answer["data"].reverse()
@@ -561,7 +562,7 @@ def test_embed_sends_many_texts_in_batches():
 
 
 @pytest.mark.parametrize("texts", [[], [1], [None], ["a", 2], "", ["a", ""]])
-def test_embed_refuses_what_is_no_text(texts):
+def test_embed_refuses_anything_but_texts(texts):
     with pytest.raises(ValueError, match="list of texts"):
         helpers.embed(texts, client=answering(rows([1.0])))
 
@@ -578,7 +579,7 @@ def test_embed_refuses_what_is_no_text(texts):
         "text",
     ],
 )
-def test_embed_checks_what_came(answer):
+def test_embed_checks_the_vectors_it_receives(answer):
     with pytest.raises(helpers.APIError):
         helpers.embed(["a", "b"], client=answering(answer))
 
@@ -641,7 +642,7 @@ def test_without_a_key_nothing_is_sent(ask, monkeypatch):
         ("http://api.mistral.ai/v1", {}, None, None),  # not encrypted
     ],
 )
-def test_the_key_goes_to_mistral_only(monkeypatch, base_url, headers, auth, sent):
+def test_key_is_sent_to_mistral_only(monkeypatch, base_url, headers, auth, sent):
     monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
     seen = []
     transport = httpx.MockTransport(
@@ -655,7 +656,7 @@ def test_the_key_goes_to_mistral_only(monkeypatch, base_url, headers, auth, sent
 
 
 def test_calls_without_a_client_share_one(monkeypatch):
-    """Threads that call at once keep their connections open between calls."""
+    """Threads that call at the same time keep their connections open between calls."""
     monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
     with keep_alive_server() as server:
         monkeypatch.setattr("helpers.client.API", server.url)
@@ -668,7 +669,7 @@ def test_calls_without_a_client_share_one(monkeypatch):
     assert server.keys == {"Bearer env-key"}
 
 
-def test_a_forked_process_opens_its_own_connections(monkeypatch):
+def test_forked_process_opens_its_own_connections(monkeypatch):
     if not hasattr(os, "fork"):
         pytest.skip("no fork on this system")
     before = helpers.client.shared_client()
@@ -680,7 +681,7 @@ def test_a_forked_process_opens_its_own_connections(monkeypatch):
     assert os.read(read_end, 1) == b"1"
 
 
-def test_the_shared_client_waits_long_enough(monkeypatch):
+def test_shared_client_waits_long_enough(monkeypatch):
     monkeypatch.setenv("MISTRAL_API_KEY", "env-key")
     seen = []
     monkeypatch.setattr(

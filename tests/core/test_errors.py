@@ -1,4 +1,4 @@
-"""Every error that the API has been seen to send is read, explained and judged."""
+"""Every error that the API has been seen to send is parsed, explained and classified."""
 
 import httpx
 import pytest
@@ -62,12 +62,12 @@ SEEN = [
     (502, "", None, "an empty answer (Bad Gateway)", "gateway", 1),
     (503, error("Internal server error", "unreachable_backend", 1100), "1100", "Internal", "overloaded", 1),
     (504, "", None, "an empty answer (Gateway Timeout)", "too long", 1),
-    (504, "<html><body>timeout</body></html>", None, "not an answer of the API: <html>", "too long", 1),
+    (504, "<html><body>timeout</body></html>", None, "not a valid API response: <html>", "too long", 1),
     (520, HTML, None, "a web page: mistral.ai | 520: unknown error", "retry", 1),
     (422, '{"detail":[{"msg":"odd","loc":"body"},{"msg":"odder","loc":5}]}', None, "5: odder", "wrong", 0),
-    (418, "[]", None, "not an answer of the API: []", "no further details", 0),
+    (418, "[]", None, "not a valid API response: []", "no further details", 0),
     (200, HTML, None, "a web page", "proxy", 0),
-    (200, "{}", None, "not an answer of the API: {}", "proxy", 0),
+    (200, "{}", None, "not a valid API response: {}", "proxy", 0),
 ]  # fmt: skip
 
 ASK = {
@@ -89,7 +89,7 @@ def client(status, body, headers=None):
     SEEN,
     ids=[f"{number}-{row[0]}" for number, row in enumerate(SEEN)],
 )
-def test_every_error_seen(ask, status, body, code, words, hint, retryable):
+def test_every_error_seen_is_parsed_and_explained(ask, status, body, code, words, hint, retryable):
     with pytest.raises(helpers.APIError) as caught:
         ASK[ask](client(status, body))
     error = caught.value
@@ -102,14 +102,14 @@ def test_every_error_seen(ask, status, body, code, words, hint, retryable):
     assert repr(error).startswith(f"APIError(status={status}, code={code!r}")
 
 
-def test_a_text_in_two_places_of_the_body_is_shown_once():
+def test_text_that_the_body_repeats_is_shown_once():
     body = f'{{"detail":{VALIDATION % "tools"},"message":{VALIDATION % "tools"}}}'
     with pytest.raises(helpers.APIError) as caught:
         helpers.chat("Hello", client=client(422, body))
     assert caught.value.message == "body.tools: Extra inputs are not permitted"
 
 
-def test_a_limit_of_zero_never_clears():
+def test_limit_of_zero_is_not_retryable():
     body = error("Rate limit exceeded", "rate_limited", 1300)
     with pytest.raises(helpers.APIError) as caught:
         helpers.chat("Hello", client=client(429, body, {"x-ratelimit-limit-req-minute": "0"}))
@@ -120,7 +120,7 @@ def test_a_limit_of_zero_never_clears():
     assert caught.value.retryable is True, "only of a 429 is it the reason"
 
 
-def test_it_is_an_error_of_httpx_with_its_response():
+def test_api_error_is_an_httpx_error_with_its_response():
     with pytest.raises(httpx.HTTPStatusError) as caught:
         helpers.chat("Hello", client=client(401, "{}", {"mistral-correlation-id": "7"}))
     assert caught.value.response.headers["mistral-correlation-id"] == "7"
@@ -128,7 +128,7 @@ def test_it_is_an_error_of_httpx_with_its_response():
 
 
 @pytest.mark.parametrize("before", range(160, 210, 10))
-def test_no_part_of_a_key_that_a_page_repeats_is_shown(monkeypatch, before):
+def test_key_that_a_page_repeats_is_not_shown_even_in_part(monkeypatch, before):
     key = "Zq3vN8sK1xT5bW7yR2mC9dF4gH6jL0pA"
     monkeypatch.setenv("MISTRAL_API_KEY", key)
     with pytest.raises(helpers.APIError) as caught:

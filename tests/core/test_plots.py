@@ -1,4 +1,4 @@
-"""Figures in the course's style are large enough, and come with words and numbers."""
+"""Figures in the course's style are readable, and come with a description and numbers."""
 
 import itertools
 import re
@@ -22,14 +22,14 @@ def test_text_is_large_enough_for_a_projector():
         assert STYLE[name] / height > 1 / 27, f"{name}: at most 27 lines would fit on the figure"
 
 
-def test_lines_differ_by_marker_and_not_by_colour_alone():
+def test_lines_differ_by_marker_as_well_as_by_colour():
     cycle = list(STYLE["axes.prop_cycle"])
     assert len({entry["marker"] for entry in cycle}) == len(cycle) >= 5
 
 
 @pytest.mark.parametrize("a, b", [*itertools.combinations([*STYLE["axes.prop_cycle"]][:3], 2)])
-def test_the_first_colours_differ_for_those_who_see_no_red_or_green(a, b):
-    """Seen with red and green as one (a plain model of the common colour blindness)."""
+def test_first_colours_differ_with_red_green_colour_blindness(a, b):
+    """With red and green merged, a simple model of the common colour blindness."""
 
     def seen(entry):
         red, green, blue = colors.to_rgb(entry["color"])
@@ -38,7 +38,7 @@ def test_the_first_colours_differ_for_those_who_see_no_red_or_green(a, b):
     assert max(abs(x - y) for x, y in zip(seen(a), seen(b), strict=True)) > 0.1
 
 
-def test_show_gives_picture_words_and_numbers(monkeypatch):
+def test_show_displays_image_description_and_numbers(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     figure, axes = plt.subplots()
@@ -58,8 +58,8 @@ HOSTILE = (
 )
 
 
-def test_a_description_is_shown_as_plain_text(monkeypatch):
-    """No HTML, link, heading or mathematics: CommonMark takes each of these signs as itself."""
+def test_description_is_shown_as_plain_text(monkeypatch):
+    """No HTML, link, heading or mathematics: CommonMark shows each escaped character as it is."""
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     figure, _ = plt.subplots()

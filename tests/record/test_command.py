@@ -101,7 +101,7 @@ def test_the_bill_adds_up_the_meter_lines():
     *lines, together = record.bill(["02_first_call", "05_embeddings"]).splitlines()
     assert [line.partition(":")[0] for line in lines] == ["02_first_call", "05_embeddings"]
     sums = [float(line.partition("$")[2].split()[0]) for line in lines]
-    assert together.startswith(f"Together about ${sum(sums):.4f}")
+    assert together.startswith(f"Total: about ${sum(sums):.4f}")
     assert sum(sums) > 0
 
 
@@ -138,7 +138,7 @@ def test_recording_the_api_asks_before_it_spends_money(
             record.main()
     printed = capsys.readouterr()
     assert (bool(questions), bool(done)) == (asked, recorded)
-    assert ("Together about $" in printed.out) == ("--stand-ins" not in arguments)
+    assert ("Total: about $" in printed.out) == ("--stand-ins" not in arguments)
     assert ("pass --yes" in printed.err) == (not asked and not recorded)
 
 

@@ -170,7 +170,7 @@ def test_no_form_of_the_key_is_recorded(network):
 
 
 def test_an_endless_answer_is_not_kept_in_memory(network, monkeypatch):
-    monkeypatch.setattr("helpers.replay.tape.MOST", 1000)
+    monkeypatch.setattr("helpers.replay.tape.MAX_BYTES", 1000)
     path = network(lambda _: httpx.Response(200, headers=JSON, content=iter([b"x" * 600] * 4)))
     assert len(httpx.post(URL, json={}, headers=SIGNED).content) == 2400
     assert not path.exists()
