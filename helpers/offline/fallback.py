@@ -1,6 +1,6 @@
 """`Offline` answers what is not recorded: as the API would refuse it, from written answers, or with vectors.
 
-It says once per cell who answered, and for what it has no answer, what can be asked instead.
+It reports once per cell who answered; where it has no answer, it lists what can be asked.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .api import PAST, Answered, Api, respond
 WIDTH, SHORT = 130, 48
 FREE = "temperature, top_p, random_seed, n, stop, max_tokens, stream and chat model"
 # The API takes them; a written answer is the same with and without.
-WITHOUT_EFFECT = (
-    *("presence_penalty", "frequency_penalty", "repetition_penalty", "min_tokens", "top_k"),
-    *("prediction", "guardrails", "safe_prompt", "prompt_cache_key", "service_tier", "metadata"),
-)
+WITHOUT_EFFECT = """
+    presence_penalty frequency_penalty repetition_penalty min_tokens top_k
+    prediction guardrails safe_prompt prompt_cache_key service_tier metadata
+"""
 _lock = threading.Lock()
-_told: dict[str, Any] = {}
+_reported: dict[str, Any] = {}
 
 
 class Offline:
     """A `replay.player.Fallback`: the API on this machine, for one lesson.
 
-    lesson: whose written answers come first; those of the others follow. tell: is called with a kind
-    and the line that says who answered.
+    lesson: whose written answers come first; those of the others follow. report: is called with a kind
+    and the line that names who answered.
     """
 
-    def __init__(self, lesson: str, tell: Callable[[str, str], None] | None = None) -> None:
-        self.lesson, self.tell = lesson, tell_once if tell is None else tell
+    def __init__(self, lesson: str, report: Callable[[str, str], None] | None = None) -> None:
+        self.lesson, self.report = lesson, report_once if report is None else report
 
     @functools.cached_property
     def api(self) -> Api:
@@ -51,9 +51,9 @@ class Offline:
         except LookupError:
             return None
         if answered is None:
-            self.tell("refused", "Not recorded: refused here, as the API refuses it.")
+            self.report("refused", "Not recorded: refused here, as the API refuses it.")
         else:
-            self.tell(answered.by, source_line(answered, request))
+            self.report(answered.by, source_line(answered, request))
         return response
 
     def menu(self, request: Json) -> list[str]:
@@ -103,27 +103,29 @@ def source_line(answered: Answered, request: Json) -> str:
             return f"Not recorded: answered {PAST}."
     body, entry = request["body"], answered.entry or {}
     if "candidates" in entry:
-        heat = body.get("temperature")
-        heat = (models.serving(body["model"]) or {}).get("temperature", 0) if heat is None else heat
-        line = f"Not recorded: drawn from the course's written answers, here at temperature {heat}"
+        temperature = body.get("temperature")
+        if temperature is None:
+            temperature = (models.serving(body["model"]) or {}).get("temperature", 0)
+        line = "Not recorded: drawn from the course's written answers, here at temperature "
+        line += f"{temperature}"
         line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
     elif "classifier" in entry:
         line = "Not recorded: labelled by a count of words that stands in for the model"
     else:
         line = "Not recorded: the course's written answer, not a model's"
         line += ", and the same at any temperature" if body.get("temperature") is not None else ""
-    idle = [name for name in WITHOUT_EFFECT if body.get(name) is not None]
+    idle = [name for name in WITHOUT_EFFECT.split() if body.get(name) is not None]
     return line + (f"; {', '.join(idle)} without effect." if idle else ".")
 
 
-def tell_once(kind: str, line: str) -> None:
+def report_once(kind: str, line: str) -> None:
     """Print a line once per kind in a notebook's cell; outside of notebooks, once per process."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cell = shell.execution_count if shell else "process"
     with _lock:
-        if _told.get(kind) == cell:
+        if _reported.get(kind) == cell:
             return
-        _told[kind] = cell
+        _reported[kind] = cell
     print(line)
 
 
