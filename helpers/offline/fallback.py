@@ -57,7 +57,7 @@ class Offline:
         return response
 
     def menu(self, request: Json) -> list[str]:
-        """At most three lines for the error of a miss: what can be asked here."""
+        """At most four lines for the error of a miss: what can be asked here."""
         path = request["path"].partition("?")[0]
         if path == "/v1/embeddings":
             return _embeddings_menu()
@@ -79,13 +79,14 @@ class Offline:
         lines = _asks(steered or entries)
         systems = dict.fromkeys(entry["system"] for entry in entries if "system" in entry)
         if systems and question.system not in (None, *systems):
-            lines.append(_fit("System prompts with written answers:", systems))
+            lines = _asks(steered or entries, most=1)
+            lines += _fit("System prompts with written answers:", systems)
         for entry in entries:
             if "classifier" in entry:
                 lines.append(
                     f"Any message, after a system prompt that begins “{entry['classifier']}”."
                 )
-        return [*lines[:2], _free()]
+        return [*lines[:3], _free()]
 
 
 def source_line(answered: Answered, request: Json) -> str:
@@ -147,27 +148,32 @@ def _written_for(question: Question, same: list[Json], needed: str) -> list[str]
     prompts = [entry.get("system", "none") for entry in same if "sources" not in entry]
     alike = [entry for entry in same if question.is_steered_but_for_system_as(entry)]
     if len(alike) > 1:
-        return [_fit("Answers to this are written here for these system prompts:", prompts)]
+        return _fit("Answers to this are written here for these system prompts:", prompts)
     return [f"An answer to this is written here with {needed}."]
 
 
-def _asks(entries: Iterable[Json]) -> list[str]:
+def _asks(entries: Iterable[Json], most: int = 2) -> list[str]:
     asks = dict.fromkeys(entry["ask"] for entry in entries if "ask" in entry)
-    return [_fit("Questions with a written answer here:", asks)] if asks else []
+    return _fit("Questions with a written answer here:", asks, most) if asks else []
 
 
 def _free() -> str:
     return f"Free to choose: {FREE}."
 
 
-def _fit(title: str, texts: Iterable[str]) -> str:
-    """As many texts, shortened, as fit into a line."""
+def _fit(title: str, texts: Iterable[str], most: int = 1) -> list[str]:
+    """As many texts, shortened, as fit into `most` lines."""
     quoted = [f"“{textwrap.shorten(text, SHORT, placeholder='…')}”" for text in texts]
-    line, shown = title, 0
+    lines, shown = [title], 0
     for text in quoted:
-        if shown and len(line) + len(text) > WIDTH:
-            break
-        line += f"{',' * bool(shown)} {text}"
+        if shown and len(lines[-1]) + len(text) > WIDTH:
+            if len(lines) == most:
+                break
+            lines[-1] += ","
+            lines.append(text)
+        else:
+            lines[-1] += f"{',' * bool(shown)} {text}"
         shown += 1
     rest = len(quoted) - shown
-    return f"{line}, and {rest} more." if rest else f"{line}."
+    lines[-1] += f", and {rest} more." if rest else "."
+    return lines

@@ -399,6 +399,7 @@ def test_a_miss_names_what_can_be_asked(ask):
         caught.value
     )
     assert "Free to choose: temperature" in str(caught.value)
+    assert str(caught.value).count("“") > 2, "two lines of questions"
     parcel = "My parcel is three days late. What can I do?"
     pirate = {"role": "system", "content": "Be a pirate."}
     with pytest.raises(RecordingNotFound) as caught:
@@ -421,7 +422,7 @@ from helpers.offline.fallback import Offline
 body = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Own?"}]}
 request = {"method": "POST", "path": "/v1/chat/completions", "body": body}
 offline = Offline("02_first_call")
-assert offline.answer(request) is None and len(offline.menu(request)) == 2
+assert offline.answer(request) is None and len(offline.menu(request)) == 3
 body["foo"] = 1
 assert offline.answer(request)["status"] == 422
 assert not {"mistral_common", "sklearn", "scipy", "tokenizers"} & set(sys.modules)
