@@ -25,7 +25,6 @@ def main() -> None:
     parser.add_argument(
         "--port", type=int, default=8765, metavar="N", help="default: 8765; 0 finds a free one"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="default: this machine only")
     parser.add_argument("--lesson", nargs="+", choices=answers.lessons(), help="default: all")
     parser.add_argument(
         "--rpm", type=int, metavar="N", help="requests a minute that each model admits"
@@ -54,7 +53,6 @@ def main() -> None:
             pace=args.pace,
             strict=args.strict,
             key=args.key,
-            host=args.host,
             port=args.port,
         )
     except (ValueError, OSError) as error:

@@ -110,10 +110,6 @@ class Question:
             ),
         )
 
-    def fits(self, entry: Json) -> bool:
-        """Whether an entry answers this."""
-        return self.asks_as(entry) and self.is_steered_as(entry)
-
     def asks_as(self, entry: Json) -> bool:
         """Whether the user asks as in an entry. Case, spaces and the final mark don't matter."""
         wanted = [*entry.get("after", []), entry.get("ask", "")]
@@ -122,6 +118,11 @@ class Question:
     def is_steered_as(self, entry: Json) -> bool:
         """Whether all but the messages of the user is as in an entry."""
         return not self._changes(entry)
+
+    def asks_for_label(self, entry: Json) -> bool:
+        """Whether this is one message, after a system prompt that begins as a classifier's does."""
+        begins = (self.system or "").startswith(entry["classifier"])
+        return begins and len(self.asked) == 1 and not self._changes({"system": self.system})
 
     def is_steered_but_for_system_as(self, entry: Json) -> bool:
         """Whether only the system prompt may be another than in an entry."""
@@ -156,11 +157,13 @@ def find(entries: Iterable[Json], body: Json) -> Json:
     """The entry that answers a request. Raises `NotWritten`."""
     question = Question.of(body)
     for entry in entries:
-        if "classifier" in entry:
-            if label := labels.label_of(entry["classifier"], question, body["model"]):
+        if "classifier" not in entry:
+            if question.asks_as(entry) and question.is_steered_as(entry):
+                return entry
+        elif question.asks_for_label(entry):
+            label = labels.label_of(question.asked[0], question.system or "", body["model"])
+            if label:
                 return {**entry, "answer": label}
-        elif question.fits(entry):
-            return entry
     asked = question.asked[-1] if question.asked else ""
     raise NotWritten(f"No answer is written for {asked!r} (system: {question.system!r}).")
 
@@ -179,9 +182,8 @@ def choose(
         return Answer(calls=[wire], finish="tool_calls")
     text = entry.get("answer", "").strip()
     if candidates := entry.get("candidates"):
-        temperature = request.temperature
-        heat = default_temperature if temperature is None else temperature
-        weights = soften([candidate["weight"] for candidate in candidates], heat)
+        temperature = default_temperature if request.temperature is None else request.temperature
+        weights = soften([candidate["weight"] for candidate in candidates], temperature)
         kept = nucleus(weights, 1.0 if request.top_p is None else request.top_p)
         text = rng.choices([candidate["text"] for candidate in candidates], kept)[0]
     for stop in [request.stop] if isinstance(request.stop, str) else request.stop or []:
@@ -202,12 +204,12 @@ def soften(weights: list[float], temperature: float) -> list[float]:
     return [power / sum(powers) for power in powers]
 
 
-def nucleus(chances: list[float], top_p: float) -> list[float]:
-    """The likeliest ones that together reach `top_p`; the others get no chance."""
-    kept, total = [0.0] * len(chances), 0.0
-    for i in sorted(range(len(chances)), key=lambda i: -chances[i]):
-        kept[i] = chances[i]
-        total += chances[i]
+def nucleus(probabilities: list[float], top_p: float) -> list[float]:
+    """The most likely ones that together reach `top_p`; the others become 0."""
+    kept, total = [0.0] * len(probabilities), 0.0
+    for i in sorted(range(len(probabilities)), key=lambda i: -probabilities[i]):
+        kept[i] = probabilities[i]
+        total += probabilities[i]
         if total >= top_p:
             break
     return kept

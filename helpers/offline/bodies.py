@@ -26,12 +26,9 @@ FIRST_PIECE, PER_TOKEN = 0.4, 0.025
 # Of 257 recorded streams that ended in text, 153 had none in their last chunk.
 ENDS_EMPTY = 153 / 257
 PADDING = "abcdefghijklmnopqrstuvwxyz0123456789"
-CAPABILITIES = (
-    *("completion_chat", "function_calling", "reasoning", "completion_fim", "fine_tuning"),
-    *("vision", "ocr", "classification", "moderation", "audio", "audio_transcription"),
-    *("audio_transcription_realtime", "audio_speech", "unified_resources"),
-)
-FILE_ID, JOB_ID = "5a0c2bd8-7d41-4d0f-9c8e-0f6f2f1d7a11", "b18d8d81-fd7b-4764-a31e-475cb1f36591"
+# Bodies with their fields in the API's order; what a call decides is filled in below.
+FORMS: Json = json.loads((models.STAND_INS / "forms.json").read_text("utf-8"))
+JOB_ID: str = FORMS["job"]["id"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,25 +68,22 @@ class Call:
 
 def model_cards(created: int) -> list[Json]:
     """The entries of GET /v1/models: one for each name of each model."""
-    cards = []
+    form, cards = FORMS["model_card"], []
+    flags = form["capabilities"]
     for model in models.listed():
         names = [model["name"], *model["aliases"]]
         for name in names:
             card = {
+                **form,
                 "id": name,
-                "object": "model",
                 "created": created,
-                "owned_by": "mistralai",
-                "capabilities": {flag: flag in model["capabilities"] for flag in CAPABILITIES},
+                "capabilities": {flag: flag in model["capabilities"] for flag in flags},
                 "name": model["name"],
                 "description": model["description"],
                 "max_context_length": model["context"],
                 "aliases": [other for other in names if other != name],
-                "deprecation": None,
-                "deprecation_replacement_model": None,
                 "default_model_temperature": model.get("temperature"),
                 "billing_model_name": model["name"],
-                "type": "base",
             }
             cards.append(card)
     return cards
@@ -241,41 +235,13 @@ def embedding_limits(cost: int) -> dict[str, str]:
 
 def file(call: Call) -> Json:
     """The answer to an upload of training data, as specified until 2026-07."""
-    return {
-        "id": FILE_ID,
-        "object": "file",
-        "bytes": 87,
-        "created_at": call.created,
-        "filename": "train.jsonl",
-        "purpose": "fine-tune",
-        "sample_type": "instruct",
-        "num_lines": 1,
-        "mimetype": "application/jsonl",
-        "source": "upload",
-        "signature": call.id[:32],
-        "expires_at": None,
-        "visibility": "workspace",
-    }
+    return {**FORMS["file"], "created_at": call.created, "signature": call.id[:32]}
 
 
 def job(call: Call, asked: Json, status: str) -> Json:
     """A job of the fine-tuning service, as the OpenAPI description had it until 2026-07."""
-    tuned = "ft:ministral-8b-latest:587a6b29:20260301:7e773925"
-    hyperparameters = {"training_steps": 10, "learning_rate": 0.0001}
-    return {
-        "id": JOB_ID,
-        "object": "job",
-        "job_type": "completion",
-        "model": asked.get("model", "ministral-8b-latest"),
-        "status": status,
-        "created_at": call.created,
-        "modified_at": call.created,
-        "training_files": [FILE_ID],
-        "validation_files": [],
-        "hyperparameters": asked.get("hyperparameters", hyperparameters),
-        "auto_start": True,
-        "suffix": None,
-        "integrations": [],
-        "trained_tokens": None,
-        "fine_tuned_model": tuned if status == "SUCCESS" else None,
-    }
+    given = {name: asked[name] for name in ("model", "hyperparameters") if name in asked}
+    job = {**FORMS["job"], **given, "status": status}
+    if status == "SUCCESS":
+        job["fine_tuned_model"] = "ft:ministral-8b-latest:587a6b29:20260301:7e773925"
+    return {**job, "created_at": call.created, "modified_at": call.created}

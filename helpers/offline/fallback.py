@@ -1,6 +1,6 @@
 """`Offline` answers what is not recorded: as the API would refuse it, from written answers, or with vectors.
 
-It says once per cell who answered, and for what it has no answer, what can be asked instead.
+It reports once per cell who answered; where it has no answer, it lists what can be asked.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .api import PAST, Answered, Api, respond
 WIDTH, SHORT = 130, 48
 FREE = "temperature, top_p, random_seed, n, stop, max_tokens, stream and chat model"
 # The API takes them; a written answer is the same with and without.
-WITHOUT_EFFECT = (
-    *("presence_penalty", "frequency_penalty", "repetition_penalty", "min_tokens", "top_k"),
-    *("prediction", "guardrails", "safe_prompt", "prompt_cache_key", "service_tier", "metadata"),
-)
+WITHOUT_EFFECT = """
+    presence_penalty frequency_penalty repetition_penalty min_tokens top_k
+    prediction guardrails safe_prompt prompt_cache_key service_tier metadata
+"""
 _lock = threading.Lock()
-_told: dict[str, Any] = {}
+_reported: dict[str, Any] = {}
 
 
 class Offline:
     """A `replay.player.Fallback`: the API on this machine, for one lesson.
 
-    lesson: whose written answers come first; those of the others follow. tell: is called with a kind
-    and the line that says who answered.
+    lesson: whose written answers come first; those of the others follow. report: is called with a kind
+    and the line that names who answered.
     """
 
-    def __init__(self, lesson: str, tell: Callable[[str, str], None] | None = None) -> None:
-        self.lesson, self.tell = lesson, tell_once if tell is None else tell
+    def __init__(self, lesson: str, report: Callable[[str, str], None] | None = None) -> None:
+        self.lesson, self.report = lesson, report_once if report is None else report
 
     @functools.cached_property
     def api(self) -> Api:
@@ -51,13 +51,13 @@ class Offline:
         except LookupError:
             return None
         if answered is None:
-            self.tell("refused", "Not recorded: refused here, as the API refuses it.")
+            self.report("refused", "Not recorded: refused here, as the API refuses it.")
         else:
-            self.tell(answered.by, source_line(answered, request))
+            self.report(answered.by, source_line(answered, request))
         return response
 
     def menu(self, request: Json) -> list[str]:
-        """At most three lines for the error of a miss: what can be asked here."""
+        """At most four lines for the error of a miss: what can be asked here."""
         path = request["path"].partition("?")[0]
         if path == "/v1/embeddings":
             return _embeddings_menu()
@@ -79,13 +79,14 @@ class Offline:
         lines = _asks(steered or entries)
         systems = dict.fromkeys(entry["system"] for entry in entries if "system" in entry)
         if systems and question.system not in (None, *systems):
-            lines.append(_fit("System prompts with written answers:", systems))
+            lines = _asks(steered or entries, most=1)
+            lines += _fit("System prompts with written answers:", systems)
         for entry in entries:
             if "classifier" in entry:
                 lines.append(
                     f"Any message, after a system prompt that begins “{entry['classifier']}”."
                 )
-        return [*lines[:2], _free()]
+        return [*lines[:3], _free()]
 
 
 def source_line(answered: Answered, request: Json) -> str:
@@ -103,27 +104,29 @@ def source_line(answered: Answered, request: Json) -> str:
             return f"Not recorded: answered {PAST}."
     body, entry = request["body"], answered.entry or {}
     if "candidates" in entry:
-        heat = body.get("temperature")
-        heat = (models.serving(body["model"]) or {}).get("temperature", 0) if heat is None else heat
-        line = f"Not recorded: drawn from the course's written answers, here at temperature {heat}"
+        temperature = body.get("temperature")
+        if temperature is None:
+            temperature = (models.serving(body["model"]) or {}).get("temperature", 0)
+        line = "Not recorded: drawn from the course's written answers, here at temperature "
+        line += f"{temperature}"
         line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
     elif "classifier" in entry:
         line = "Not recorded: labelled by a count of words that stands in for the model"
     else:
         line = "Not recorded: the course's written answer, not a model's"
         line += ", and the same at any temperature" if body.get("temperature") is not None else ""
-    idle = [name for name in WITHOUT_EFFECT if body.get(name) is not None]
+    idle = [name for name in WITHOUT_EFFECT.split() if body.get(name) is not None]
     return line + (f"; {', '.join(idle)} without effect." if idle else ".")
 
 
-def tell_once(kind: str, line: str) -> None:
+def report_once(kind: str, line: str) -> None:
     """Print a line once per kind in a notebook's cell; outside of notebooks, once per process."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cell = shell.execution_count if shell else "process"
     with _lock:
-        if _told.get(kind) == cell:
+        if _reported.get(kind) == cell:
             return
-        _told[kind] = cell
+        _reported[kind] = cell
     print(line)
 
 
@@ -145,27 +148,32 @@ def _written_for(question: Question, same: list[Json], needed: str) -> list[str]
     prompts = [entry.get("system", "none") for entry in same if "sources" not in entry]
     alike = [entry for entry in same if question.is_steered_but_for_system_as(entry)]
     if len(alike) > 1:
-        return [_fit("Answers to this are written here for these system prompts:", prompts)]
+        return _fit("Answers to this are written here for these system prompts:", prompts)
     return [f"An answer to this is written here with {needed}."]
 
 
-def _asks(entries: Iterable[Json]) -> list[str]:
+def _asks(entries: Iterable[Json], most: int = 2) -> list[str]:
     asks = dict.fromkeys(entry["ask"] for entry in entries if "ask" in entry)
-    return [_fit("Questions with a written answer here:", asks)] if asks else []
+    return _fit("Questions with a written answer here:", asks, most) if asks else []
 
 
 def _free() -> str:
     return f"Free to choose: {FREE}."
 
 
-def _fit(title: str, texts: Iterable[str]) -> str:
-    """As many texts, shortened, as fit into a line."""
+def _fit(title: str, texts: Iterable[str], most: int = 1) -> list[str]:
+    """As many texts, shortened, as fit into `most` lines."""
     quoted = [f"“{textwrap.shorten(text, SHORT, placeholder='…')}”" for text in texts]
-    line, shown = title, 0
+    lines, shown = [title], 0
     for text in quoted:
-        if shown and len(line) + len(text) > WIDTH:
-            break
-        line += f"{',' * bool(shown)} {text}"
+        if shown and len(lines[-1]) + len(text) > WIDTH:
+            if len(lines) == most:
+                break
+            lines[-1] += ","
+            lines.append(text)
+        else:
+            lines[-1] += f"{',' * bool(shown)} {text}"
         shown += 1
     rest = len(quoted) - shown
-    return f"{line}, and {rest} more." if rest else f"{line}."
+    lines[-1] += f", and {rest} more." if rest else "."
+    return lines

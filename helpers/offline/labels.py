@@ -10,12 +10,9 @@ from __future__ import annotations
 import csv
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import models
-
-if TYPE_CHECKING:
-    from .answers import Question
 
 DATA = Path(__file__).parent.parent.parent / "data"
 # Conversations. Lesson 09 asks the first, the fourth and the last; those between are there to be tried.
@@ -27,25 +24,23 @@ TRAINED_ON = {
     "mistral-medium-3-5": 230,
     "mistral-large-2512": 340,
 }
-# By how much the best label must be likelier than the second to be said.
+# By how much the best label must be likelier than the second.
 SURE = 0.06
 
 
-def label_of(classifier: str, question: Question, model: str) -> str | None:
-    """The label for a message; None where the request doesn't ask for one as lesson 08 does.
+def label_of(message: str, system: str, model: str) -> str | None:
+    """The label for a message; None where the system prompt lacks a label or nobody stands in for the model.
 
-    classifier: the beginning of the system prompt, which must also name all labels. "unsure" is a
-    label where the prompt allows it and two are nearly as likely.
+    "unsure" is a label where the prompt allows it and two are nearly as likely.
     """
-    system = question.system or ""
     served = models.serving(model)
-    asks = system.startswith(classifier) and all(name in system for name in label_names())
-    plain = question.is_steered_as({"system": question.system}) and len(question.asked) == 1
-    if not (asks and plain) or served is None or served["name"] not in TRAINED_ON:
+    if served is None or not all(name in system for name in label_names()):
+        return None
+    if served["name"] not in TRAINED_ON:
         return None
     fitted = _classifier(TRAINED_ON[served["name"]])
-    chances = zip(fitted.predict_proba([question.asked[0]])[0], fitted.classes_, strict=True)
-    (second, _), (best, name) = sorted(chances)[-2:]
+    likely = zip(fitted.predict_proba([message])[0], fitted.classes_, strict=True)
+    (second, _), (best, name) = sorted(likely)[-2:]
     return "unsure" if "unsure" in system and best - second < SURE else str(name)
 
 

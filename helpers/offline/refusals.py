@@ -14,7 +14,7 @@
 | 400 3240 | an assistant message without anything: reported 2026 |
 | 400 3280 | a tool call id: reported 2026-03; the newest templates (v13, v15) take any id |
 
-Not refused here, for want of a form that was seen: an empty text or a wrong `output_dimension` for
+Not refused here, as no real form was seen: an empty text or a wrong `output_dimension` for
 embeddings, a model that is not in a plan (403), a tool's schema that is none.
 """
 

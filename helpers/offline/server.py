@@ -70,7 +70,7 @@ class Server:
     strict: only recordings answer, and the API's refusal of a key.
     key: the only key that is taken; None takes any, "" also none at all.
     clock: its seconds; with `Clock(speed=60)`, a minute takes one real second.
-    host, port: where it listens; port 0 finds a free one.
+    port: where it listens; 0 finds a free one.
 
     url: the base address, "http://127.0.0.1:…/v1". answered, refused: how many requests got a 200, and
     how many a 429 for a limit.
@@ -90,7 +90,6 @@ class Server:
         strict: bool = False,
         key: str | None = None,
         clock: Clock | None = None,
-        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.limits = (requests_per_minute, tokens_per_minute)
@@ -108,10 +107,10 @@ class Server:
             collections.deque
         )
         self._lock = threading.Lock()
-        self._http = _Http((host, port), _Handler)
+        self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
-        self.url = f"http://{host}:{self._http.server_port}/v1"
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def __enter__(self) -> Server:
         self._thread.start()

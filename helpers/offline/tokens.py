@@ -15,7 +15,7 @@ from ..reply import Json
 
 def count_prompt(body: Json) -> int:
     """The `prompt_tokens` of a chat request."""
-    fields = ("messages", "model", "tools", "response_format", "reasoning_effort")
+    fields = ["messages", "model", "tools", "tool_choice", "response_format", "reasoning_effort"]
     return count_tokens(**{name: body[name] for name in fields if name in body}).tokens
 
 

@@ -41,22 +41,22 @@ def standing_in(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("temperature", "chances"),
+    ("temperature", "probabilities"),
     [(0, [1, 0, 0]), (1, [0.6, 0.3, 0.1]), (0.5, [36 / 46, 9 / 46, 1 / 46])],
 )
-def test_temperature_is_a_softmax_of_the_weights(temperature, chances):
-    assert answers.soften([6, 3, 1], temperature) == pytest.approx(chances)
+def test_temperature_is_a_softmax_of_the_weights(temperature, probabilities):
+    assert answers.soften([6, 3, 1], temperature) == pytest.approx(probabilities)
 
 
 @pytest.mark.parametrize(
     ("top_p", "kept"),
     [(0.5, [0.6, 0, 0]), (0.6, [0.6, 0, 0]), (0.61, [0.6, 0.3, 0]), (1, [0.6, 0.3, 0.1])],
 )
-def test_top_p_keeps_the_likeliest(top_p, kept):
+def test_top_p_keeps_the_most_likely(top_p, kept):
     assert answers.nucleus([0.6, 0.3, 0.1], top_p) == kept
 
 
-def test_draws_follow_the_chances(standing_in):
+def test_draws_follow_the_weights(standing_in):
     drawn = collections.Counter(helpers.chat("Draw.", temperature=1).text for _ in range(1000))
     for text, chance in (("a", 0.6), ("b", 0.3), ("c", 0.1)):
         assert drawn[text] / 1000 == pytest.approx(
@@ -162,6 +162,14 @@ def test_it_refuses_what_the_api_refuses(standing_in, ask, messages, params, sta
     with pytest.raises(helpers.APIError, match=says) as error:
         ask(messages, **params)
     assert error.value.status == status
+
+
+def test_tools_that_may_not_be_called_count_no_tokens():
+    asked = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Hello"}]}
+    with_tools = {**asked, "tools": [TOOL]}
+    plain = tokens.count_prompt(asked)
+    assert tokens.count_prompt({**with_tools, "tool_choice": "none"}) == plain
+    assert tokens.count_prompt({**with_tools, "tool_choice": "auto"}) > plain
 
 
 def test_it_knows_only_its_own_key(standing_in, monkeypatch):

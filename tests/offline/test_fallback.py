@@ -198,8 +198,8 @@ def test_of_all_edits_of_all_recorded_requests_nine_in_ten_end_well(offline):
     assert kinds["answered"] > 0.3 * total
 
 
-class Told(list):
-    """What `Offline` told, as (kind, line)."""
+class Reported(list):
+    """What `Offline` reported, as (kind, line)."""
 
     def __call__(self, kind, line):
         self.append((kind, line))
@@ -207,11 +207,11 @@ class Told(list):
 
 @pytest.fixture
 def ask(offline, tmp_path):
-    """Asks the offline API of a lesson without recordings: returns the body, and what was told."""
+    """Asks the offline API of a lesson without recordings: returns the body, and what was reported."""
 
     def send(lesson="02_first_call", question=CHEESE, messages=None, path=CHAT, **fields):
-        told = Told()
-        player = Player(Recordings(tmp_path / f"{lesson}.json"), 0, Offline(lesson, told))
+        reported = Reported()
+        player = Player(Recordings(tmp_path / f"{lesson}.json"), 0, Offline(lesson, reported))
         messages = messages or [{"role": "user", "content": question}]
         body = {"model": "mistral-small-latest", "messages": messages, **fields}
         body = fields if path == EMBEDDINGS else body
@@ -219,7 +219,7 @@ def ask(offline, tmp_path):
         request = httpx.Request("POST", f"https://api.mistral.ai{path}", headers=headers, json=body)
         response = player.answer(httpx, request)
         response.read()
-        return response, told
+        return response, reported
 
     return send
 
@@ -339,15 +339,15 @@ def test_labels_need_the_words_of_the_lesson(ask):
 
     system = f"Label the customer's message with one of these words: {', '.join(label_names())}."
     ticket = {"role": "user", "content": "My rented bike has a flat tyre."}
-    labelled, told = ask(messages=[{"role": "system", "content": system}, ticket])
+    labelled, reported = ask(messages=[{"role": "system", "content": system}, ticket])
     assert text_of(labelled) in label_names()
-    assert "count of words" in told[0][1]
+    assert "count of words" in reported[0][1]
     for other in ("Label the customer's message: good or bad.", f"Please! {system}"):
         with pytest.raises(RecordingNotFound):
             ask(messages=[{"role": "system", "content": other}, ticket])
 
 
-def test_who_answered_is_told_in_a_line(ask):
+def test_who_answered_is_reported_in_a_line(ask):
     cheese = ("04_system_prompts_and_temperature", "Name one French cheese. Only the name.")
     found = [
         ask(*cheese, temperature=0.5)[1],
@@ -379,16 +379,16 @@ def test_a_line_is_printed_once_per_cell_and_kind(capsys, monkeypatch):
     module = type(socket)("IPython")
     module.get_ipython = lambda: Shell
     monkeypatch.setitem(sys.modules, "IPython", module)
-    monkeypatch.setattr(fallback, "_told", {})
+    monkeypatch.setattr(fallback, "_reported", {})
     for _ in range(3):
-        fallback.tell_once("written", "A line.")
-        fallback.tell_once("refused", "Another.")
+        fallback.report_once("written", "A line.")
+        fallback.report_once("refused", "Another.")
     Shell.execution_count = 2
-    fallback.tell_once("written", "A line.")
+    fallback.report_once("written", "A line.")
     assert capsys.readouterr().out == "A line.\nAnother.\nA line.\n"
     module.get_ipython = lambda: None
     for _ in range(3):
-        fallback.tell_once("written", "Outside of notebooks.")
+        fallback.report_once("written", "Outside of notebooks.")
     assert capsys.readouterr().out == "Outside of notebooks.\n"
 
 
@@ -399,6 +399,7 @@ def test_a_miss_names_what_can_be_asked(ask):
         caught.value
     )
     assert "Free to choose: temperature" in str(caught.value)
+    assert str(caught.value).count("“") > 2, "two lines of questions"
     parcel = "My parcel is three days late. What can I do?"
     pirate = {"role": "system", "content": "Be a pirate."}
     with pytest.raises(RecordingNotFound) as caught:
@@ -421,7 +422,7 @@ from helpers.offline.fallback import Offline
 body = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Own?"}]}
 request = {"method": "POST", "path": "/v1/chat/completions", "body": body}
 offline = Offline("02_first_call")
-assert offline.answer(request) is None and len(offline.menu(request)) == 2
+assert offline.answer(request) is None and len(offline.menu(request)) == 3
 body["foo"] = 1
 assert offline.answer(request)["status"] == 422
 assert not {"mistral_common", "sklearn", "scipy", "tokenizers"} & set(sys.modules)
