@@ -1,0 +1,367 @@
+"""Lesson 04: its measured tables, and the lesson under the edits that it invites."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import helpers
+from tests.lessons.cells import NOTEBOOKS
+
+NAME = "04_system_prompts_and_temperature"
+MEASURED = NOTEBOOKS.parent / "data" / "measured"
+# As measured from all logprobs, before they were grouped: the favourite's probability, tokens kept by top_p 0.9.
+FAVOURITES = {
+    "The capital of France is": {0.7: (0.955, 1), 1.0: (0.772, 10), 1.5: (0.240, 3450)},
+    "She put the key in the": {0.7: (0.862, 2), 1.0: (0.569, 45), 1.5: (0.150, 2682)},
+}
+CHECKERS = ("start", "system-prompts", "messages", "checks", "checker")
+PROMPTS = (*CHECKERS, "system", "try")
+TOY = ("start", "try", "logits", "top-p")
+REAL = (*TOY, "real-load", "real", "real-table")
+MODEL = (*TOY, "words", "followers", "next-logits", "write", "write-temperatures")
+
+
+def read(name):
+    return pd.read_csv(MEASURED / f"{name}.csv", comment="#")
+
+
+def logprobs_of(prompt):
+    rows = read("next_token").query("prompt == @prompt")
+    return np.repeat(rows["logprob"].to_numpy(), rows["tokens"])
+
+
+def softmax(logits, temperature):
+    powers = np.exp((logits - logits.max()) / temperature)
+    return powers / powers.sum()
+
+
+def kept(probs, top_p):
+    return int((np.cumsum(np.sort(probs)[::-1]) < top_p).sum()) + 1
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """What the lesson shows: (title, description, table) of each figure."""
+    shown = []
+    monkeypatch.setattr(
+        helpers,
+        "show",
+        lambda figure, words, table: shown.append((figure.axes[0].get_title("left"), words, table)),
+    )
+    return shown
+
+
+def test_the_table_names_model_licence_and_hash():
+    head = (MEASURED / "next_token.csv").read_text("utf-8").splitlines()[:2]
+    assert head[0].startswith("# Model: SmolLM2-135M-Instruct.Q4_1, 49,152 tokens")
+    assert "licence Apache-2.0" in head[0]
+    digest = head[1].rpartition(": ")[2]
+    assert len(digest) == 64 and digest.startswith("b179c952")
+
+
+@pytest.mark.parametrize("prompt", FAVOURITES)
+def test_the_table_holds_the_whole_vocabulary(prompt):
+    rows = read("next_token").query("prompt == @prompt")
+    assert rows["tokens"].sum() == 49_152
+    assert (rows["rank"].diff().dropna() == rows["tokens"].shift().dropna()).all()
+    assert rows["token"].notna().sum() == 40
+    assert rows["logprob"].is_monotonic_decreasing
+    assert np.exp(logprobs_of(prompt)).sum() == pytest.approx(1, abs=2e-4)
+
+
+def test_the_table_reproduces_what_was_measured():
+    problems = []
+    for prompt, settings in FAVOURITES.items():
+        for temperature, (favourite, tokens) in settings.items():
+            probs = softmax(logprobs_of(prompt), temperature)
+            if round(probs[0], 3) != favourite or abs(kept(probs, 0.9) - tokens) > 1:
+                problems.append((prompt, temperature, probs[0], kept(probs, 0.9)))
+    for row in read("next_token_draws").query("top_p == 1").itertuples():
+        tail = softmax(logprobs_of(row.prompt), row.temperature)[40:].sum()
+        if abs(tail - row.outside_40) > 2e-4:
+            problems.append((row.prompt, row.temperature, tail))
+    assert problems == []
+
+
+def test_llama_cpp_drew_as_softmax_and_the_order_predict():
+    problems = []
+    for row in read("next_token_draws").itertuples():
+        for share, count in (
+            (row.favourite, row.favourite_drawn),
+            (row.outside_40, row.outside_40_drawn),
+        ):
+            spread = math.sqrt(share * (1 - share) / row.draws)
+            if abs(count / row.draws - share) > 4 * spread:
+                problems.append((row, share, count))
+    assert problems == []
+
+
+def test_the_other_order_would_not_predict_the_draws():
+    """The test above can fail: the two orders are far apart."""
+    both = read("next_token_draws").query("top_p < 1").pivot(index="prompt", columns="first")
+    share = both["favourite_drawn"] / both["draws"]
+    spread = np.sqrt(both["favourite"] * (1 - both["favourite"]) / both["draws"])
+    swapped = both["favourite"][["top_p", "temperature"]].to_numpy()
+    assert (
+        np.abs(share[["temperature", "top_p"]].to_numpy() - swapped) > 4 * spread.max(axis=None)
+    ).all()
+
+
+@pytest.mark.parametrize("prompt", FAVOURITES)
+def test_titles_and_words_follow_the_prompt_and_temperatures(lesson, figures, prompt):
+    shown = lesson(NAME)
+    shown.run(*REAL, real=('PROMPT = "The capital of France is"', f"PROMPT = {prompt!r}"))
+    shown.run("logits-table", "logits-plot")
+    figures.clear()
+    shown.run("tail", "tail-plot", "kept", "kept-plot")
+    assert shown.last_error is None
+    (tail_title, tail_words, tail), (kept_title, kept_words, kept_table) = figures
+    outside = softmax(logprobs_of(prompt), 1.5)[40:].sum()
+    assert tail_title == f"At 1.5, {outside:.0%} of the draws leave the 40 likeliest tokens"
+    assert tail.iloc[-1, -1] == pytest.approx(outside, abs=1e-4)
+    assert prompt in tail_words and prompt in kept_words
+    counts = [kept(softmax(logprobs_of(prompt), t), 0.9) for t in (0.7, 1.0, 1.5)]
+    assert kept_table.iloc[:, 0].tolist() == counts
+    assert kept_title.endswith(f"{counts[0]:,} at 0.7, {counts[1]:,} at 1.0, {counts[2]:,} at 1.5")
+
+
+def test_titles_and_words_follow_other_temperatures(lesson, figures):
+    shown = lesson(NAME)
+    shown.run(*REAL, real_table=("(0.7, 1.0, 1.5)", "(0, 0.5, 1.2)"))
+    shown.run("logits-table", "logits-plot", logits_table=("(0.3, 1.0, 1.5)", "(0, 0.7)"))
+    shown.run(
+        "tail", "tail-plot", "kept", "kept-plot", kept=("np.arange(1, 16) / 10", "[0.25, 2.0]")
+    )
+    assert shown.last_error is None
+    toy_title, tail_title, kept_title = [title for title, _, _ in figures[-3:]]
+    toy = softmax(shown.names["LOGITS"], 0.7).max()
+    assert toy_title == f"The favourite gets 100% at temperature 0, {toy:.0%} at 0.7"
+    real = logprobs_of("The capital of France is")
+    assert tail_title.startswith(f"At 1.2, {softmax(real, 1.2)[40:].sum():.0%} of the draws")
+    assert kept_title == f"Tokens that top_p 0.9 keeps: {kept(softmax(real, 2.0), 0.9):,} at 2.0"
+
+
+def test_the_two_orders_print_what_the_table_holds(lesson):
+    shown = lesson(NAME)
+    shown.run(*REAL)
+    text = shown.run("draws", "first", first=("HIGH, TOP_P = 1.5, 0.9", "HIGH, TOP_P = 1.2, 0.8"))
+    real = logprobs_of("The capital of France is")
+    warm, cold = softmax(real, 1.2), softmax(real, 1.0)
+    first = softmax(real[: kept(cold, 0.8)], 1.2)
+    count = kept(warm, 0.8)
+    assert f"temperature first: {count:,} tokens kept" in text
+    assert f"the favourite gets {warm[0] / warm[:count].sum():.0%}" in text
+    assert f"top_p first: {len(first):,} tokens kept, the favourite gets {first[0]:.0%}" in text
+
+
+def test_temperature_0_and_equal_logits_are_no_special_case(lesson):
+    shown = lesson(NAME)
+    shown.run(*TOY)
+    probabilities, nucleus = shown.names["probabilities"], shown.names["nucleus"]
+    assert probabilities(np.array([1.0, 3.0, 2.0]), 0).tolist() == [0, 1, 0]
+    assert probabilities(np.zeros(4), 1.5).tolist() == [0.25] * 4
+    assert nucleus(np.array([0.2, 0.5, 0.3]), 0.5).tolist() == [0, 1, 0]
+    assert nucleus(np.array([0.2, 0.5, 0.3]), 0.8) == pytest.approx([0, 0.625, 0.375])
+    assert nucleus(np.array([0.2, 0.5, 0.3]), 1.0).tolist() == [0.2, 0.5, 0.3]
+
+
+def test_the_model_takes_any_start_temperature_top_p_and_seed(lesson):
+    shown = lesson(NAME)
+    shown.run(*MODEL)
+    write, problems = shown.names["write"], []
+    for start in ("The bicycle", "Please", "", "Zebra", "xyzzy, plugh", "A customer who"):
+        for temperature, top_p in ((0, 1), (0.7, 0.3), (1.5, 1), (3, 0.01), (0.05, 1)):
+            text = write(start, temperature, top_p, seed=5)
+            if not text.startswith(start.split(",")[0]) or len(text.split()) < 20:
+                problems.append((start, temperature, top_p, text))
+    assert problems == []
+
+
+def test_the_model_loops_at_0_and_a_seed_repeats_a_draw(lesson):
+    shown = lesson(NAME)
+    text = shown.run(*MODEL)
+    write = shown.names["write"]
+    assert text.count("Please bring the bicycle.") >= 2
+    assert write("The bicycle", 0, seed=1) == write("The bicycle", 0, seed=2)
+    assert write("The bicycle", 0.7, seed=1) == write("The bicycle", 0.7, seed=1)
+    assert write("The bicycle", 0.7, seed=1) != write("The bicycle", 0.7, seed=2)
+
+
+def test_the_model_leaves_its_texts_more_often_at_a_higher_temperature(lesson):
+    """Broken grammar, measured: three words in a row that stand nowhere in what the model read."""
+    shown = lesson(NAME)
+    shown.run(*MODEL)
+    write, find = shown.names["write"], shown.names["pattern"].findall
+    words = shown.names["words"]
+    known = set(zip(words, words[1:], words[2:], strict=False))
+
+    def unseen(temperature, top_p=1.0):
+        texts = [find(write("The bicycle", temperature, top_p, seed)) for seed in range(10)]
+        triples = [t for text in texts for t in zip(text, text[1:], text[2:], strict=False)]
+        return sum(triple not in known for triple in triples) / len(triples)
+
+    assert unseen(0.7) < 0.1
+    assert unseen(1.5) > 0.5
+    assert unseen(1.5, top_p=0.5) < unseen(1.5, top_p=0.9) <= unseen(1.5) + 0.05
+
+
+def test_the_model_holds_no_address(lesson):
+    shown = lesson(NAME)
+    shown.run(*MODEL)
+    leftovers = {"rsquo", "quot", "amp", "nbsp"}
+    assert {word for word in shown.names["WORDS"] if "_" in word or word in leftovers} == set()
+
+
+def test_each_prompt_of_the_lesson_passes_and_fails_as_the_text_says(lesson):
+    shown = lesson(NAME)
+    shown.run(*PROMPTS)
+    passed = shown.run("checks-table")
+    assert shown.last_error is None
+    table = pd.DataFrame(shown.names["passed"])
+    assert (table.iloc[:3] == "✓").all(axis=None) and (table.iloc[3] == "✗").all(), passed
+    shown.run("first-prompt")
+    assert shown.names["problems"] == ["has 4 sentences", "", "does not refuse", "does not refuse"]
+    shown.run("refuse")
+    assert shown.names["problems"] == ["has 3 sentences", "refuses to help", "", ""]
+    shown.run("sentences")
+    assert shown.names["problems"] == ["", "", "", ""]
+
+
+def test_a_prompt_without_one_of_its_sentences_fails_where_that_sentence_mattered(lesson):
+    shown = lesson(NAME)
+    shown.run(*PROMPTS, "sentences")
+    assert shown.run("solution-1").splitlines()[:4] == [
+        "without role: ['passes', 'passes', 'passes', 'passes']",
+        "without length: ['has 4 sentences', 'has 4 sentences', 'passes', 'passes']",
+        "without scope: ['passes', 'passes', 'does not refuse', 'does not refuse']",
+        "without guard: ['passes', 'passes', 'passes', 'does not refuse']",
+    ]
+
+
+def test_any_prompt_with_written_answers_can_be_tried(lesson):
+    shown = lesson(NAME)
+    shown.run(*PROMPTS)
+    for name in ("behaviour", "language", "format"):
+        shown.run("first-prompt", first_prompt=f"problems = try_prompt(SYSTEM_PROMPTS[{name!r}])")
+        assert shown.last_error is None, name
+        assert len(shown.names["problems"]) == 4
+
+
+def test_an_own_prompt_ends_in_a_short_menu(lesson):
+    shown = lesson(NAME)
+    shown.run(*PROMPTS)
+    shown.run("first-prompt", first_prompt='try_prompt("You are a pirate.")')
+    assert isinstance(shown.last_error, helpers.RecordingNotFound)
+    message = str(shown.last_error)
+    assert len(message.splitlines()) <= 7
+    assert "Answer in one short sentence." in message
+
+
+def test_the_checkers_judge_answers_that_are_not_the_lessons(lesson):
+    shown = lesson(NAME)
+    shown.run(*CHECKERS)
+    find_problem, checks = shown.names["find_problem"], shown.names["CHECKS"]
+    assert find_problem(" i can only help with PARCELS.\n", False) == ""
+    assert find_problem("I can only help with parcels. Sorry!", False) == "does not refuse"
+    assert find_problem("It costs 3.50 euros at 10.30 a.m., sir. Fine?", True) == ""
+    assert find_problem("One. Two! Three?", True) == "has 3 sentences"
+    assert checks["format"]('{"mood": "calm"}') and not checks["format"]("12")
+    assert not checks["format"]('```json\n{"mood": "calm"}\n```')
+    assert checks["language"]("Je vous prie de le vérifier.") and not checks["language"]("The lamp")
+    assert not checks["behaviour"]("One. Two.") and not checks["behaviour"]("No end")
+
+
+def test_the_form_can_be_forced(lesson):
+    shown = lesson(NAME)
+    shown.run(*CHECKERS)
+    text = shown.run("format-schema", "format")
+    assert text.split("\n")[1:4] == [
+        "the prompt alone: no JSON",
+        "json_object: fields ['poem']",
+        "json_schema: fields ['mood', 'next_step']",
+    ]
+    shown.run("format", format=('"content": TALK_OUT', '"content": QUESTION'))
+    assert shown.last_error is None
+
+
+def test_each_beginning_of_the_text_is_continued(lesson):
+    shown, problems = lesson(NAME), []
+    shown.run("start")
+    for prefix in ("{", "Bonjour,", "Dear Ms Martin,"):
+        text = shown.run("prefix", prefix=("Dear Ms Martin,", prefix))
+        if shown.last_error or not any(line.startswith(prefix) for line in text.splitlines()):
+            problems.append((prefix, text))
+    assert problems == []
+
+
+def test_other_parameters_are_answered(lesson):
+    shown, problems = lesson(NAME), []
+    shown.run("start", "samples")
+    # A test before may have left the note that this cell, by its number, has been told already.
+    shown.run("stop", stop="helpers.chat(CHEESE, temperature=0.9)")
+    for more in (
+        *("temperature=0.5", "temperature=1.2", "top_p=0.7", "temperature=1.5, random_seed=12"),
+        *("n=5", "stop=['o']", "max_tokens=2", "model='mistral-large-latest'"),
+    ):
+        text = shown.run("stop", stop=f"print(helpers.chat(CHEESE, {more}).text)")
+        if shown.last_error or "Not recorded: drawn from the course's written answers" not in text:
+            problems.append((more, text))
+    assert problems == []
+
+
+def test_what_the_api_refuses_is_refused(lesson):
+    shown, problems = lesson(NAME), []
+    shown.run("start", "samples")
+    for more, status, words in (
+        ("temprature=0.5", 422, "body.temprature: Extra inputs are not permitted"),
+        ("temperature=2", 422, "less than or equal to 1.5"),
+        ("temperature=0, top_p=0.5", 400, "top_p must be 1 when using greedy sampling"),
+        ("top_p=0", 422, "greater than 0"),
+        ("random_seed=-1", 422, "greater than or equal to 0"),
+    ):
+        text = shown.run("stop", stop=f"helpers.chat(CHEESE, {more})")
+        refused = isinstance(shown.last_error, helpers.APIError)
+        if not refused or shown.last_error.status != status or words not in text:
+            problems.append((more, text))
+    assert problems == []
+
+
+def test_seeds_differ_and_each_repeats_itself(lesson):
+    shown = lesson(NAME)
+    shown.run("start", "samples")
+    draws = [line.split(" ", 1)[1] for line in shown.run("seed").splitlines() if "[" in line]
+    pairs = [eval(draw) for draw in draws]
+    assert all(first == second for first, second in pairs)
+    assert len({first for first, _ in pairs}) == len(pairs) >= 2
+
+
+def test_the_favourite_has_half_where_exercise_2_says(lesson):
+    shown = lesson(NAME)
+    text = shown.run(*REAL, "solution-2")
+    for prompt in FAVOURITES:
+        said = float(text.split(f"{prompt}: at about ")[1][:4])
+        near = {
+            t: abs(softmax(logprobs_of(prompt), t)[0] - 0.5)
+            for t in (said - 0.05, said, said + 0.05)
+        }
+        assert min(near, key=near.get) == said
+
+
+def test_a_penalty_breaks_the_loop(lesson):
+    shown = lesson(NAME)
+    text = shown.run(*MODEL, "solution-3")
+    free, *penalized = text.split("penalty ")[1:]
+    assert free.count("Please bring the bicycle.") >= 2
+    assert all(varied.count("Please bring the bicycle.") < 2 for varied in penalized)
+
+
+def test_cells_run_in_another_order(lesson):
+    shown = lesson(NAME)
+    shown.run("start", "samples", "seed", "n", "refused", "order", "prefix", "default", "stop")
+    assert shown.last_error is None
+    shown.run(*PROMPTS, "first-prompt", "order", "prefix", "sentences", "refuse", "checks-table")
+    assert shown.last_error is None
+    shown.run(*MODEL, "write-seeds", "write-top-p", "samples", "write-temperatures")
+    assert shown.last_error is None
