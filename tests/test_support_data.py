@@ -197,6 +197,7 @@ def test_duplicates_of_each_kind_differ_as_their_name_says():
         assert 0.6 < jaccard(shingles(" ".join(texts(one))), shingles(" ".join(texts(other)))) < 1
 
 
+@pytest.mark.slow
 def test_nothing_else_is_a_near_duplicate():
     known = {frozenset((row["ticket"], row["of"])) for row in PLANTED if row["of"]}
     for columns in (TEXTS, ("customer",), ("agent",)):
@@ -209,6 +210,7 @@ def test_nothing_else_is_a_near_duplicate():
             assert frozenset((a, b)) in known or jaccard(cut[a], cut[b]) <= 0.5, (a, b)
 
 
+@pytest.mark.slow
 def test_contradictions_answer_one_question_differently():
     for wrong, right in pairs("contradiction"):
         assert wrong["customer"] == right["customer"]
@@ -253,6 +255,7 @@ def test_tickets_are_balanced_and_a_quarter_is_hard():
     assert all(row["text"].strip() == row["text"] != "" for row in tickets)
 
 
+@pytest.mark.slow
 def test_tickets_share_no_text_with_conversations():
     tickets = {row["id"]: shingles(row["text"]) for row in rows("tickets.csv")}
     asked = [shingles(text) for row in CONVERSATIONS.values() for text in texts(row) if text]

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from helpers.costs import PRICE_DAY
 from tests.model_ids import ROOT
 
@@ -51,6 +53,7 @@ def run(path):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_prices_counts_meter_and_budget_are_the_same_a_year_ahead():
     today, now = run(os.environ["PYTHONPATH"])
     later, then = run(CLOCK_AHEAD)

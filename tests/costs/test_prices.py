@@ -197,6 +197,7 @@ def test_genai_prices_has_the_same_history_of_mistral_large_4():
         assert float(found.total_price) == pytest.approx(ours)
 
 
+@pytest.mark.slow
 def test_genai_prices_is_loaded_only_for_models_of_other_vendors():
     code = (
         "import sys, helpers; helpers.price((1, 1), 'mistral-small-latest'); helpers.meter();"

@@ -24,6 +24,7 @@ def test_lines_with_problems_of_their_own_are_compared_with_none(reasons):
     }
 
 
+@pytest.mark.slow
 def test_lines_longer_than_the_context_are_reported(reasons):
     sample = talk("word " * 200, "b")
     count = finetuning.sample_tokens(sample)
@@ -219,6 +220,7 @@ def test_the_bar_is_for_terminals_or_by_variable(tmp_path, monkeypatch, capsys):
     assert not capsys.readouterr().err  # it takes two seconds until it appears
 
 
+@pytest.mark.slow
 def test_a_notebook_stores_no_bar(tmp_path):
     """Even if the check takes long: ipykernel's stderr is no terminal."""
     import nbformat

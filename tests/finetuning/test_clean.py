@@ -122,6 +122,7 @@ with files.replacing(Path(sys.argv[1])) as file:
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
     path, out = save(tmp_path / "data.jsonl", good()), tmp_path / "good.jsonl"
     (tmp_path / ".good.jsonl-notes").touch()

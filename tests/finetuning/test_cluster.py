@@ -8,6 +8,8 @@ from helpers import finetuning
 from helpers.finetuning import checker
 from tests.finetuning.examples import all_problems, good, save
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -130,6 +130,7 @@ def nearly_good(draw):
 OWN_RULES = {"empty content", "tool call", "weight"}
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(chats.VERSIONS), st.one_of(chats_of_any_kind, nearly_good()))
 def test_check_refuses_what_the_validator_refuses(version, sample):
@@ -138,6 +139,7 @@ def test_check_refuses_what_the_validator_refuses(version, sample):
     assert refusal or found <= OWN_RULES
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(
     st.one_of(
@@ -175,6 +177,7 @@ def test_version_chooses_the_rules():
 # Hostile lines
 
 
+@pytest.mark.slow
 def test_a_line_with_many_problems_lists_a_few_and_counts_the_others(tmp_path):
     many = {"messages": [{"role": "user", "content": 5, "name": "x"}] * 50_000}
     report = finetuning.check(save(tmp_path / "data.jsonl", many))
@@ -184,6 +187,7 @@ def test_a_line_with_many_problems_lists_a_few_and_counts_the_others(tmp_path):
     assert (report.lines, report.rejected) == (1, 1)
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_a_problem_and_no_recursion_error(tmp_path):
     deep = b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     parameters = {}

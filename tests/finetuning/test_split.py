@@ -10,6 +10,7 @@ from helpers import finetuning
 from tests.finetuning.examples import good, save, speech
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=30, max_size=90), st.integers(0, 5), st.randoms())
 def test_split_keeps_copies_together_whatever_the_order(numbers, seed, rng):

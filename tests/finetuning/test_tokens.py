@@ -37,6 +37,7 @@ def oracle(tmp_path_factory):
     return count
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

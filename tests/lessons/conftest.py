@@ -10,3 +10,11 @@ def lesson():
     """A function that opens a lesson by its name, in the notebooks' folder, as a learner would."""
     with in_notebooks():
         yield Lesson
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What runs cells of a lesson is slow."""
+    for item in items:
+        if item.path.parent.name == "lessons" and "lesson" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

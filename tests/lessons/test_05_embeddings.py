@@ -10,6 +10,8 @@ import pytest
 from helpers.offline import vectors
 from tests.lessons.vector_cells import NOTEBOOKS, Lesson, with_floor
 
+pytestmark = pytest.mark.slow
+
 ROOT = NOTEBOOKS.parent
 PLOTTED = "near heatmap map classify confusion duplicates"
 FIGURES = [f"{name}-plot" for name in PLOTTED.split()]

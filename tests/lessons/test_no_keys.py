@@ -81,3 +81,12 @@ def test_a_key_is_found_in_source_output_and_markdown(leak):
 def test_texts_about_keys_are_no_keys(text):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text)])
     assert keys_in(book) == []
+
+
+def test_the_lesson_on_keys_shows_the_end_of_a_key_and_no_more(lesson, monkeypatch):
+    monkeypatch.setenv("MISTRAL_API_KEY", MADE_UP)
+    keys = lesson("01_keys")
+    shown = keys.run_to("meter")
+    assert "tokens in" in shown, "every cell ran"
+    assert f"…{MADE_UP[-4:]}" in shown, "the lesson did see the key"
+    assert MADE_UP[:8] not in shown and MADE_UP[-12:] not in shown

@@ -172,6 +172,7 @@ def offline(monkeypatch):
     monkeypatch.setattr(socket, "socket", forbidden)
 
 
+@pytest.mark.slow
 def test_of_all_edits_of_all_recorded_requests_nine_in_ten_end_well(offline):
     """Well: an answer, the API's error, or for own texts and prompts a miss that says what can be asked."""
     kinds, odd = collections.Counter(), []
@@ -414,6 +415,7 @@ def test_a_miss_names_what_can_be_asked(ask):
     assert f"{len(vectors.names()):,} texts" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_menu_of_a_lesson_loads_no_tokenizer(tmp_path):
     """Two or three seconds that a miss must not take."""
     code = """
@@ -430,6 +432,7 @@ assert not {"mistral_common", "sklearn", "scipy", "tokenizers"} & set(sys.module
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
+@pytest.mark.slow
 def test_threads_get_answers_of_their_own(offline):
     player = player_of("04_system_prompts_and_temperature")
     question = {"role": "user", "content": "Name one French cheese. Only the name."}

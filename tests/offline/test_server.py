@@ -135,6 +135,7 @@ def test_limits_of_tokens():
     assert answers[2].headers["x-ratelimit-limit-tokens-minute"] == "60"
 
 
+@pytest.mark.slow
 def test_many_at_once_get_exactly_what_the_limit_admits():
     with Server(40, pace=0, clock=FakeClock()) as server:
         with concurrent.futures.ThreadPoolExecutor(32) as pool:
@@ -205,6 +206,7 @@ def test_it_listens_on_this_machine_only(server):
     assert server._http.server_address[0] == "127.0.0.1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_says_how_to_ask_and_stops_when_it_is_told_to(end):
     command = [sys.executable, "-m", "helpers.offline", "--port", "0", "--strict", "--rpm", "1"]

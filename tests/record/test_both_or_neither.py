@@ -87,6 +87,7 @@ def test_a_finished_run_leaves_both_new_and_nothing_else(folder):
     assert state(folder) == (True, True, {"helpers.py"})
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_both_old_or_both_new(folder, monkeypatch):
     """Also if the next run is killed while it cleans up."""
     clean_up, problems = record.clean_up, []
@@ -108,6 +109,21 @@ def test_a_kill_at_any_moment_leaves_both_old_or_both_new(folder, monkeypatch):
             break
     assert problems == []
     assert step > 15
+
+
+@pytest.mark.parametrize("mode", ["record", "replay"])
+def test_a_lesson_that_fails_keeps_its_recordings_and_outputs(folder, monkeypatch, mode):
+    run = record.run
+
+    def fail(book, **environment):
+        run(book, **environment)
+        if environment["MISTRAL_MODE"] == mode:
+            raise RuntimeError("a cell failed")
+
+    monkeypatch.setattr(record, "run", fail)
+    with pytest.raises(RuntimeError, match="a cell failed"):
+        record.renew(LESSON, "key", True)
+    assert state(folder) == (False, False, {"helpers.py"})
 
 
 @pytest.mark.parametrize("call", [1, 2])

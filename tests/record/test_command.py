@@ -1,90 +1,46 @@
 """`python -m helpers.record`: what it asks for, what it records, and which outputs it stores."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient.exceptions import CellExecutionError
 
 from helpers import record
 
 ROOT = Path(__file__).parent.parent.parent
 START = 'import helpers\nhelpers.start("02_first_call")'
-ASK = 'print(helpers.chat("What is the best French cheese?").text[:20])'
-
-
-def outputs(folder):
-    book = nbformat.read(folder / "02_first_call.ipynb", as_version=4)
-    return [
-        (cell.execution_count, "".join(o.get("text", "") for o in cell.outputs))
-        for cell in book.cells
-    ]
-
-
-@pytest.fixture
-def setup_cell(monkeypatch):
-    """Let the cell that installs the stand-ins find the helpers, outside of notebooks/."""
-    path = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-    monkeypatch.setattr(record, "SETUP", path + record.SETUP)
+ASK = """import os, httpx
+key = {"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"}
+print(httpx.get("https://api.mistral.ai/v1/models", headers=key).json()["object"])"""
 
 
 @pytest.mark.slow
-def test_stored_outputs_are_those_of_a_replay(lesson, setup_cell):
+def test_stored_outputs_are_those_of_a_replay(lesson, monkeypatch):
+    # The cell that installs the stand-ins finds the helpers, outside of notebooks/.
+    path = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+    monkeypatch.setattr(record, "SETUP", path + record.SETUP)
     folder = lesson(START, ASK)
     record.renew("02_first_call", record.KEY, stand_ins=True)
-    (first, line), (second, text) = outputs(folder)
-    assert (first, second) == (1, 2)
+    book = nbformat.read(folder / "02_first_call.ipynb", as_version=4)
+    assert [cell.execution_count for cell in book.cells] == [1, 2]
+    line, text = ("".join(out.text for out in cell.outputs) for cell in book.cells)
     assert line.startswith("Replay, offline. Recorded answers: 1 stand-in written for this course")
-    assert text == "There is no single b\n"
+    assert text == "list\n"
     assert record.KEY not in (folder / "02_first_call.json").read_text("utf-8")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "broken",
-    [
-        'helpers.chat("A question without a written answer")',
-        'import os\n1 / (os.environ["MISTRAL_MODE"] == "record")',
-    ],
-    ids=["fails when recorded", "fails when replayed"],
-)
-def test_a_lesson_that_fails_keeps_its_recordings_and_outputs(lesson, setup_cell, broken):
-    folder = lesson(START, ASK, broken)
-    before = outputs(folder)
-    with pytest.raises(CellExecutionError):
-        record.renew("02_first_call", record.KEY, stand_ins=True)
-    assert json.loads((folder / "02_first_call.json").read_text("utf-8")) == {"recordings": []}
-    assert outputs(folder) == before
-    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".lock") == [
-        "02_first_call.ipynb",
-        "02_first_call.json",
-        "helpers.py",
-    ]
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "helpers.record", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"MISTRAL_API_KEY": " "},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-@pytest.mark.slow
-def test_a_missing_key_is_reported_with_what_to_do_without_one():
-    done = command()
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Set the environment variable MISTRAL_API_KEY" in done.stderr
-    assert "--stand-ins records the stand-ins" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_missing_key_is_reported_with_what_to_do_without_one(monkeypatch, capsys, tmp_path):
+    # The author's own .env stays out of it.
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["record.py"])
+    with pytest.raises(SystemExit) as stopped:
+        record.main()
+    printed = capsys.readouterr()
+    assert (stopped.value.code, printed.out) == (2, "")
+    assert "Set the environment variable MISTRAL_API_KEY" in printed.err
+    assert "--stand-ins records the stand-ins" in printed.err
 
 
 def test_a_lesson_may_be_named_by_its_number():
@@ -154,13 +110,7 @@ def test_a_lesson_that_another_process_records_is_reported_in_one_line(monkeypat
     assert capsys.readouterr().err == "Another process is recording 02_first_call.\n"
 
 
-@pytest.mark.slow
-def test_what_the_api_no_longer_has_stays_when_the_api_is_recorded(lesson):
-    ask = 'import httpx\nhttpx.get("https://api.mistral.ai/v1/files").json()["was"]'
-    folder = lesson(START, ask)
-    book = nbformat.read(folder / "02_first_call.ipynb", as_version=4)
-    book.cells[1].metadata["tags"] = ["past"]
-    nbformat.write(book, folder / "02_first_call.ipynb")
+def test_what_the_api_no_longer_has_stays_when_the_api_is_recorded(lesson, monkeypatch):
     past, other = (
         {
             "origin": "stand-in",
@@ -171,9 +121,16 @@ def test_what_the_api_no_longer_has_stays_when_the_api_is_recorded(lesson):
         }
         for path, note in (("/v1/files", record.PAST), ("/v1/models", "something else"))
     )
+    folder = lesson(START, "ask for the past", "ask for what is not recorded")
+    book = nbformat.read(folder / "02_first_call.ipynb", as_version=4)
+    book.cells[1].metadata["tags"], book.cells[2].metadata["tags"] = ["past"], ["replay-only"]
+    nbformat.write(book, folder / "02_first_call.ipynb")
     (folder / "02_first_call.json").write_text(json.dumps({"recordings": [past, other]}))
+    ran = []
+    monkeypatch.setattr(record, "run", lambda book, **_: ran.append([c.source for c in book.cells]))
     record.renew("02_first_call", record.KEY, stand_ins=False)
     kept = json.loads((folder / "02_first_call.json").read_text("utf-8"))["recordings"]
     assert [item["request"]["path"] for item in kept] == ["/v1/files"]
-    outputs = nbformat.read(folder / "02_first_call.ipynb", 4).cells[1].outputs
-    assert outputs[0].data["text/plain"] == "'here'"
+    assert ran == [[START], [START, "ask for the past", "ask for what is not recorded"]]
+    record.renew("02_first_call", record.KEY, stand_ins=True)
+    assert ran[2][1:] == [START, "ask for the past"]

@@ -1,13 +1,10 @@
 """Nothing of the key, of cookies or of the account is kept, in any mode, by any way."""
 
-import json
 import logging
 import traceback
 
 import httpx
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import helpers
 from tests.replay.upstream import ACCOUNT, EVENTS, KEY, SSE, signed
@@ -112,12 +109,3 @@ def test_a_key_with_a_line_end_works(monkeypatch):
     with pytest.raises(helpers.APIError):
         helpers.chat("Hello", client=httpx.Client(transport=transport))
     assert seen == [f"Bearer {KEY}"]
-
-
-@pytest.mark.slow
-def test_outputs_of_a_lesson_hold_no_key(monkeypatch):
-    monkeypatch.setenv("MISTRAL_API_KEY", KEY)
-    book = nbformat.read("notebooks/01_keys.ipynb", as_version=4)
-    NotebookClient(book, timeout=60, resources={"metadata": {"path": "notebooks"}}).execute()
-    assert "…CDEF" in json.dumps(book, ensure_ascii=False), "the notebook did see the planted key"
-    assert KEY not in json.dumps(book)

@@ -51,6 +51,7 @@ def echo(suffix):
     return answer
 
 
+@pytest.mark.slow
 def test_recording_again_over_a_file_keeps_every_new_answer(network):
     for suffix in ("first", "second"):
         path = network(echo(suffix))
@@ -66,6 +67,7 @@ def test_recording_again_over_a_file_keeps_every_new_answer(network):
     assert (len(items), wrong) == (400, [])
 
 
+@pytest.mark.slow
 def test_threads_lose_nothing(network):
     path = network(echo("once"))
     with httpx.Client(headers=SIGNED) as client, concurrent.futures.ThreadPoolExecutor(20) as pool:
@@ -82,6 +84,7 @@ except RuntimeError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_that_records_the_same_lesson_is_refused(network):
     network(echo("here"))
     root = Path(__file__).parent.parent.parent

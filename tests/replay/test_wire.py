@@ -14,6 +14,7 @@ from helpers.replay.wire import pack, to_body, to_events, to_pieces, unpack
 FLOATS = st.floats(width=16, allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.slow
 @given(arrays(np.float16, st.integers(32, 64), elements=FLOATS))
 def test_sixteen_bit_lists_come_back_exactly(values):
     answer = {"data": [{"embedding": values.astype(float).tolist()}]}

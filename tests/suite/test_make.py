@@ -66,11 +66,21 @@ def test_each_target_that_a_text_names_exists():
     assert problems == []
 
 
-def test_test_runs_both_halves_and_the_style(make):
+FIRST_HALF = "tests/core tests/lessons tests/record tests/replay tests/suite"
+
+
+def test_test_runs_both_halves_and_checks_the_style(make):
     printed = make("test").stdout
-    assert "pytest notebooks tests/lessons" in printed
-    assert "pytest tests --ignore=tests/lessons" in printed
-    assert "ruff format --check" in printed and "mypy" in printed
+    ignored = " ".join(f"--ignore={folder}" for folder in FIRST_HALF.split())
+    assert f"pytest notebooks {FIRST_HALF} " in printed
+    assert f"pytest tests {ignored} " in printed
+    assert "ruff check" in printed and "ruff format --check" in printed and "mypy" in printed
+
+
+def test_quick_runs_both_halves_without_notebooks_and_slow_tests(make):
+    printed = make("quick").stdout
+    assert f"pytest {FIRST_HALF} -m not slow " in printed
+    assert re.search("pytest tests --ignore.* -m not slow ", printed)
 
 
 def test_a_failing_half_fails_the_whole(make, tmp_path):
@@ -96,7 +106,7 @@ def test_variables_of_another_project_reach_no_program(make):
 
 
 def test_the_network_is_shut_before_pytest_starts(make):
-    for target in ("check-lessons", "check-helpers", "quick", "coverage"):
+    for target in ("first-half", "second-half", "quick", "coverage"):
         assert re.search("pytest .* PYTHONPATH=tests/no_network ", make(target).stdout), target
     assert re.search("pytest .*PYTHONPATH=tests/clock_ahead ", make("future").stdout)
 

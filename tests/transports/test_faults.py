@@ -199,6 +199,7 @@ def test_single_fault_ends_in_the_answer_or_the_right_error(caplog, monkeypatch)
     assert problems_of(outcome_of_one, lambda name: [name], caplog, monkeypatch) == []
 
 
+@pytest.mark.slow
 def test_repeated_fault_ends_in_an_error_that_reports_the_attempts(caplog, monkeypatch):
     assert problems_of(outcome_of_many, itertools.repeat, caplog, monkeypatch) == []
 

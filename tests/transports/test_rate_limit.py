@@ -167,6 +167,7 @@ def test_rate_limit_never_exceeds_learned_limits(requests, tokens, gaps):
     assert limiter.limits == {"m": (requests, tokens)}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(
     requests=st.none() | st.integers(1, 12),
@@ -446,6 +447,7 @@ def test_rate_limit_refuses_limits_that_are_not_positive(limit):
 # The queue
 
 
+@pytest.mark.slow
 def test_queue_of_10_000_requests_is_served_in_time_with_few_looks():
     """As fast as the limit allows, and far from every request looking whenever anything happens.
 
@@ -520,6 +522,7 @@ async def ask_all(transport, server, count):
     return [response.status_code for response in responses]
 
 
+@pytest.mark.slow
 def test_64_calls_at_once_get_their_answers_and_no_429():
     clock = Clock(speed=30)
     with LocalServer(40, clock) as server:
@@ -530,6 +533,7 @@ def test_64_calls_at_once_get_their_answers_and_no_429():
     assert limiter.limits == {"m": (40, None)}
 
 
+@pytest.mark.slow
 def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
     clock, chance = Clock(speed=30), random.Random(1)
     with LocalServer(40, clock) as server:
@@ -540,6 +544,7 @@ def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
     assert server.refused >= 24, "each that came too early was refused at least once"
 
 
+@pytest.mark.slow
 def test_64_calls_alone_are_refused_beyond_the_limit():
     with LocalServer(40) as server:
         codes = asyncio.run(ask_all(httpx.AsyncHTTPTransport(), server, 64))

@@ -69,6 +69,7 @@ def test_retry_never_waits_too_long_nor_comes_too_early(chance, attempts, base, 
             assert wait >= asked, "never earlier than the server asks"
 
 
+@pytest.mark.slow
 def test_jitter_spreads_waits_over_the_whole_range():
     waits = [run([429])[1].waits[0] for _ in range(2000)]
     assert 0 <= min(waits) < 0.02
