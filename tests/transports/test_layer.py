@@ -140,8 +140,8 @@ def test_layer_without_a_flow_of_its_own_passes_requests_on(asynchronous):
     assert get(layer, asynchronous).text == "Hello"
 
 
-def test_layer_goes_around_transports_only():
-    with pytest.raises(TypeError, match="Layer goes around a transport"):
+def test_layer_wraps_only_transports():
+    with pytest.raises(TypeError, match="Layer wraps a transport"):
         Layer(httpx.Client())
 
 
