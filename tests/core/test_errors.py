@@ -20,8 +20,8 @@ def error(message, kind, code, status="null"):
 # status, body, code, words of the message, words of the hint, retryable
 SEEN = [
     (400, error("Invalid model: mistral-tiny", "invalid_model", 1500), "1500", "mistral-tiny", "2025-03-30", 0),
-    (400, error("Invalid model: mistral-x", "invalid_model", 1500), "1500", "mistral-x", "no model of this", 0),
-    (400, error("Invalid model: codestral-2508", "invalid_model", 1500), "1500", "codestral", "is known", 0),
+    (400, error("Invalid model: mistral-x", "invalid_model", 1500), "1500", "mistral-x", "No model has this", 0),
+    (400, error("Invalid model: codestral-2508", "invalid_model", 1500), "1500", "codestral", "exists", 0),
     (400, error("Unexpected role 'user' after role 'tool'", "invalid_request_message_order", 3230), "3230",
      "after role", "in this order", 0),
     (400, error("Expected last role User", "invalid_request_error", None), None, "last role", "in this order", 0),

@@ -114,8 +114,8 @@ def test_the_settings_may_stand_in_the_env_file(server, monkeypatch, tmp_path):
 
 def test_what_makes_no_sense_is_refused(server, monkeypatch):
     for options, words in (
-        ({"mode": "record", "base_url": server.base_url}, "needs Mistral's API itself"),
-        ({"base_url": "localhost:8080"}, "it is a URL"),
+        ({"mode": "record", "base_url": server.base_url}, "needs Mistral's own API"),
+        ({"base_url": "localhost:8080"}, "it must be a URL"),
     ):
         with pytest.raises(ValueError, match=words):
             helpers.start("02_first_call", **options)
