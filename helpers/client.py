@@ -149,7 +149,7 @@ def embed(
     """Turn texts into vectors: a float64 array of shape (texts, dimensions), in the order of the texts.
 
     `mistral-embed` returns vectors of 1024 dimensions and unit length, `codestral-embed` of 1536
-    and any length. Many texts are sent in several requests, each within the API's limits. Errors
+    and not of unit length. Many texts are sent in several requests, each within the limits. Errors
     as for `chat`.
     """
     import numpy as np
