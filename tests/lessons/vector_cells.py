@@ -19,6 +19,7 @@ from scipy.linalg import hadamard
 from threadpoolctl import threadpool_limits
 
 import helpers
+from helpers.keys import is_mistral
 from helpers.offline import recording, vectors
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -54,13 +55,16 @@ class Lesson:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MISTRAL_API_KEY", recording.KEY)
             patch.setattr(vectors, "vectors", self.embed)
-            patch.setattr(httpx.HTTPTransport, "handle_request", lambda _, r: self.respond(r))
+            self.network = httpx.HTTPTransport.handle_request
+            patch.setattr(httpx.HTTPTransport, "handle_request", lambda *sent: self.respond(*sent))
             patch.setattr(helpers, "show", self.show)
             patch.chdir(NOTEBOOKS)
             with threadpool_limits(1):
                 yield
 
-    def respond(self, request):
+    def respond(self, transport, request):
+        if not is_mistral(request.url.host):
+            return self.network(transport, request)
         request.read()
         return self.stand_in.respond(httpx, request)
 
