@@ -1,6 +1,6 @@
 """Time a search among 1,000 and 10,000 vectors: numpy, and Qdrant in its embedded form. `make bench`.
 
-Writes data/measured/vector_search.csv, which lesson 10 plots: median milliseconds of 50 searches for the
+Writes data/measured/vector_search.csv, which lesson 10 shows: median milliseconds of 50 searches for the
 10 nearest among random unit vectors of 1024 dimensions, seconds to build, the machine and the day.
 """
 

@@ -12,6 +12,7 @@ from tests.lessons.vector_cells import NOTEBOOKS, Lesson, with_floor
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
 ROOT = NOTEBOOKS.parent
 PLOTTED = "near heatmap map classify confusion duplicates"
 FIGURES = [f"{name}-plot" for name in PLOTTED.split()]
