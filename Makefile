@@ -14,9 +14,10 @@ unexport PYTHONPATH PYTHONHOME
 export PIP_USER := 0
 # The tests' own start of Python, without a network. Compiled modules save each kernel a second.
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
-# Two halves that take about the same time, for two cores.
+# Two halves that take about the same time, for two cores. test_calls reads what the notebooks asked.
 NOTEBOOKS := notebooks
-FIRST_HALF := tests/core tests/lessons tests/record tests/replay tests/suite
+FIRST_HALF := tests/core tests/lessons/test_calls.py tests/lessons/test_snippets.py tests/record tests/replay \
+	tests/suite
 TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 .DEFAULT_GOAL := help

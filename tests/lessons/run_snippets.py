@@ -11,6 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+import httpx2  # noqa: F401, which `start` imports
+
 import helpers
 
 LONGEST = 60

@@ -56,6 +56,7 @@ def test_top_p_keeps_the_most_likely(top_p, kept):
     assert answers.nucleus([0.6, 0.3, 0.1], top_p) == kept
 
 
+@pytest.mark.slow
 def test_draws_follow_the_weights(standing_in):
     drawn = collections.Counter(helpers.chat("Draw.", temperature=1).text for _ in range(1000))
     for text, chance in (("a", 0.6), ("b", 0.3), ("c", 0.1)):
