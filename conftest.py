@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lessons import calls, stored
+from tests.lessons import calls, solutions, stored
 
 ROOT = Path(__file__).parent
 NO_NETWORK = ROOT / "tests" / "no_network"
@@ -34,11 +34,13 @@ PROFILE = tempfile.TemporaryDirectory(prefix="ipython-")
 (startup := Path(PROFILE.name, "profile_default", "startup")).mkdir(parents=True)
 shutil.copy(ROOT / "tests" / "lessons" / "log_calls.py", startup)
 os.environ["IPYTHONDIR"] = PROFILE.name
+os.environ["COURSE_PROGRESS"] = str(Path(PROFILE.name, "progress.jsonl"))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Check also how notebooks are stored; what needs their calls comes after them."""
+    """Check also how notebooks are stored, and solutions; what needs their calls comes after them."""
+    solutions.add_solutions(items)
     stored.add_checks(items)
     items.sort(key=lambda item: "calls_of" in getattr(item, "fixturenames", ()))
 

@@ -208,8 +208,10 @@ def store_outputs(lesson: str, folder: Path) -> None:
         MISTRAL_RECORDINGS=str(RECORDINGS),
         **{VARIABLE: ""},
     )
+    # Which exercises prove which objective; what else the kernel or an editor noted is left out.
+    kept = {name: book.metadata[name] for name in ("objectives",) if name in book.metadata}
     book.metadata.clear()
-    book.metadata.update(METADATA)
+    book.metadata.update(METADATA | kept)
     write_notebook(book, folder / f"{lesson}.ipynb")
 
 

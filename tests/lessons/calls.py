@@ -73,6 +73,6 @@ def _read(lesson, book):
     for line in map(json.loads, log_of(lesson).read_text("utf-8").splitlines()):
         if "cell" in line:
             begun.append(line["cell"])
-        else:
-            calls.append(Call(tags=tags.get(begun[-1], ()), **line["call"]))
+        elif begun[-1] in tags:  # not a solution, which may ask more
+            calls.append(Call(tags=tags[begun[-1]], **line["call"]))
     return calls if [cell.source for cell in cells] == [s for s in begun if s in tags] else None

@@ -1,0 +1,1 @@
+"""Right and wrong answers to each lesson's exercises."""

@@ -1,0 +1,107 @@
+"""Right and wrong answers to lesson 02's exercises."""
+
+import helpers
+from tests.lessons.solutions import Answers
+
+BODY = {
+    "model": "mistral-small-latest",
+    "messages": [
+        {"role": "user", "content": "Name three French cheeses, comma-separated, nothing else."}
+    ],
+    "max_tokens": 30,
+}
+CHEESE = {"role": "user", "content": "What is the best French cheese?"}
+ANSWER = {"role": "assistant", "content": "Roquefort, many say; others swear by Comté."}
+FOLLOW_UP = {"role": "user", "content": "Which of the two melts better?"}
+
+
+def summarize(answer):
+    choice = answer["choices"][0]
+    tokens = answer["usage"]["total_tokens"]
+    return choice["message"]["content"], choice["finish_reason"] != "length", tokens
+
+
+def always_complete(answer):
+    return (*summarize(answer)[:1], True, summarize(answer)[2])
+
+
+def reason(answer):
+    return (*summarize(answer)[:1], answer["choices"][0]["finish_reason"], 0)
+
+
+def output_only(answer):
+    return (*summarize(answer)[:2], answer["usage"]["completion_tokens"])
+
+
+def reply(tokens, reason):
+    """A reply to a question of 22 tokens."""
+    message = {"role": "assistant", "content": "There is no single best one."}
+    usage = {"prompt_tokens": 22, "completion_tokens": tokens, "total_tokens": 22 + tokens}
+    choice = {"index": 0, "message": message, "finish_reason": reason}
+    return helpers.Reply.from_json({"model": "m", "choices": [choice], "usage": usage})
+
+
+REPLIES = [reply(20, "length"), reply(40, "length"), reply(50, "stop")]
+DOLLARS = 22 * 0.15 + 50 * 0.6
+
+ANSWERS = {
+    "body": Answers(
+        right=[(BODY,), (dict(reversed(BODY.items())),)],
+        wrong=[
+            (("body",), "a dict"),
+            ((BODY | {"max_token": 30},), "no field 'max_token'"),
+            ((BODY | {"messages": BODY["messages"][0]},), "a list"),
+            ((BODY | {"messages": [CHEESE]},), "word for word"),
+            ((BODY | {"max_tokens": "30"},), "whole number"),
+            ((BODY | {"max_tokens": 3},), "at 3 tokens"),
+            ((BODY | {"model": "mistral-small"},), "'mistral-small'"),
+        ],
+    ),
+    "read": Answers(
+        right=[(summarize,), (lambda answer: list(summarize(answer)),)],
+        wrong=[
+            ((always_complete,), "'length' was called complete: True"),
+            ((reason,), "True or False"),
+            ((output_only,), "total_tokens of 25 was counted as 3"),
+            ((lambda answer: answer["choices"][0]["message"]["content"],), "three things"),
+            ((lambda answer: answer["choices"]["message"],), "TypeError"),
+        ],
+    ),
+    "conversation": Answers(
+        right=[([CHEESE, ANSWER, FOLLOW_UP],), ((CHEESE, ANSWER, FOLLOW_UP),)],
+        wrong=[
+            (([FOLLOW_UP],), "The roles are user."),
+            (([CHEESE, FOLLOW_UP],), "user, user"),
+            (([CHEESE, ANSWER | {"role": "user"}, FOLLOW_UP],), "user, user, user"),
+            (([CHEESE, CHEESE | {"role": "assistant"}, FOLLOW_UP],), "the model's answer"),
+            (([CHEESE, ANSWER, CHEESE],), "not the follow-up"),
+        ],
+    ),
+    "limit": Answers(
+        right=[(REPLIES, [60], DOLLARS), (tuple(REPLIES), 60, DOLLARS)],
+        wrong=[
+            (([reply.text for reply in REPLIES], [60], DOLLARS), "not just its text"),
+            ((REPLIES[::-1], [60], DOLLARS), "The answer for 20 has 50 tokens."),
+            (
+                (REPLIES, [20, 40], DOLLARS),
+                "The answer for 20 ended with the finish_reason 'length'",
+            ),
+            ((REPLIES, [], DOLLARS), "The answer for 60 ended with the finish_reason 'stop'"),
+            ((REPLIES, [60], DOLLARS / 1e6), "one call"),
+            ((REPLIES, [60], 22 * 0.15), "leaves out the answer"),
+            ((REPLIES, [60], 72 * 0.15), "as input"),
+            ((REPLIES, [60], 1.0), "don't cost 1.00"),
+        ],
+    ),
+    "translate": Answers(
+        right=[
+            # The asynchronous way is right, too.
+            """check.translate(await today.chat.complete_async(
+    model="ministral-8b-latest", messages=[{"role": "user", "content": "Hello"}]))"""
+        ],
+        wrong=[
+            (("Comté.",), "not its text"),
+            ((None,), "ChatCompletionResponse"),
+        ],
+    ),
+}
