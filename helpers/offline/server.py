@@ -213,26 +213,6 @@ class Server:
         return response
 
 
-class LocalServer(Server):
-    """A `Server` that takes no key and has the same two words for every chat request.
-
-    Until lesson 06 and the tests of transports ask a `Server` what it can answer.
-    """
-
-    def __init__(self, requests_per_minute: int, clock: Clock | None = None) -> None:
-        super().__init__(requests_per_minute, clock=clock, key="")
-
-    def _answer(self, request: Json, strict: bool) -> Response:
-        message = {"role": "assistant", "content": "Answered."}
-        body = {
-            "model": request["body"]["model"],
-            "usage": {"prompt_tokens": 10, "total_tokens": 12, "completion_tokens": 2},
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-        }
-        headers = {"content-type": "application/json", "x-ratelimit-tokens-query-cost": "12"}
-        return Response(200, headers, [(0, compact(body))], "written")
-
-
 def _counted(what: str, most: int | None, used: int) -> dict[str, str]:
     if most is None:
         return {}

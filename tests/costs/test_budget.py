@@ -12,7 +12,7 @@ import pytest
 import helpers
 from helpers import Budget
 from helpers.costs import BudgetExceeded, TokenCount
-from helpers.offline.server import LocalServer
+from helpers.offline.server import Server
 
 URL = f"{helpers.client.API}/chat/completions"
 ASK = {
@@ -407,7 +407,7 @@ def test_many_tasks_can_not_cross_the_limit_over_a_real_connection():
             asks = (client.post(f"{url}/chat/completions", json=ASK) for _ in range(64))
             return await asyncio.gather(*asks, return_exceptions=True)
 
-    with LocalServer(1000) as server:
+    with Server(1000, key="") as server:
         budget = Budget(10.5 * MOST, httpx.AsyncHTTPTransport())
         done = asyncio.run(main(budget, server.url))
         assert server.answered == 10

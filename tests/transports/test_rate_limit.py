@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import helpers
-from helpers.offline.server import LocalServer
+from helpers.offline.server import Server
 from helpers.transports import Clock, FakeClock, Faults, RateLimit, Retry
 from helpers.transports.rate_limit import FIRST_GUESS, _Share, _Window
 
@@ -511,32 +511,38 @@ def test_queue_does_not_count_towards_the_total_of_a_retry():
 # Over real HTTP on 127.0.0.1, where a minute takes two seconds
 
 
-def post(client, number):
-    message = {"role": "user", "content": f"Question {number}"}
-    return client.post("/chat/completions", json={"model": "m", "messages": [message]})
+def server_with(requests, clock=None):
+    """The offline API with a limit per minute; it takes no key."""
+    return Server(requests, lessons=["02_first_call"], key="", clock=clock)
+
+
+def post(client):
+    message = {"role": "user", "content": "What is the best French cheese?"}
+    body = {"model": "mistral-small-latest", "messages": [message]}
+    return client.post("/chat/completions", json=body)
 
 
 async def ask_all(transport, server, count):
     async with httpx.AsyncClient(transport=transport, base_url=server.url, timeout=60) as client:
-        responses = await asyncio.gather(*(post(client, number) for number in range(count)))
+        responses = await asyncio.gather(*(post(client) for _ in range(count)))
     return [response.status_code for response in responses]
 
 
 @pytest.mark.slow
 def test_64_calls_at_once_get_their_answers_and_no_429():
     clock = Clock(speed=30)
-    with LocalServer(40, clock) as server:
+    with server_with(40, clock) as server:
         limiter = RateLimit(httpx.AsyncHTTPTransport(), clock=clock)
         codes = asyncio.run(ask_all(helpers.Retry(limiter, clock=clock), server, 64))
     assert codes == [200] * 64, "none is lost"
     assert (server.answered, server.refused) == (64, 0)
-    assert limiter.limits == {"m": (40, None)}
+    assert limiter.limits == {"mistral-small-latest": (40, 100_000)}
 
 
 @pytest.mark.slow
 def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
     clock, chance = Clock(speed=30), random.Random(1)
-    with LocalServer(40, clock) as server:
+    with server_with(40, clock) as server:
         inside = httpx.AsyncHTTPTransport()
         retry = Retry(inside, attempts=30, total=900, clock=clock, random=chance.random)
         codes = asyncio.run(ask_all(retry, server, 64))
@@ -546,7 +552,7 @@ def test_64_calls_with_retry_alone_get_their_answers_after_many_429s():
 
 @pytest.mark.slow
 def test_64_calls_alone_are_refused_beyond_the_limit():
-    with LocalServer(40) as server:
+    with server_with(40) as server:
         codes = asyncio.run(ask_all(httpx.AsyncHTTPTransport(), server, 64))
     assert codes.count(200) == 40
     assert server.refused == 24
@@ -555,12 +561,12 @@ def test_64_calls_alone_are_refused_beyond_the_limit():
 def test_threads_share_the_limits():
     clock = Clock(speed=30)
     codes = []
-    with LocalServer(15, clock) as server:
+    with server_with(15, clock) as server:
         transport = RateLimit(httpx.HTTPTransport(), clock=clock)
         with httpx.Client(transport=transport, base_url=server.url) as client:
             threads = [
-                threading.Thread(target=lambda n=n: codes.append(post(client, n).status_code))
-                for n in range(32)
+                threading.Thread(target=lambda: codes.append(post(client).status_code))
+                for _ in range(32)
             ]
             for thread in threads:
                 thread.start()
@@ -577,11 +583,11 @@ def test_two_clients_share_one_limiter():
         limiter = RateLimit(httpx.AsyncHTTPTransport(), clock=clock)
         first = httpx.AsyncClient(transport=limiter, base_url=server.url)
         second = httpx.AsyncClient(transport=limiter, base_url=server.url)
-        calls = [post(client, n) for n in range(8) for client in (first, second)]
+        calls = [post(client) for _ in range(8) for client in (first, second)]
         answers = await asyncio.gather(*calls)
         await first.aclose()
         return [answer.status_code for answer in answers]
 
-    with LocalServer(10, clock) as server:
+    with server_with(10, clock) as server:
         assert asyncio.run(both(server)) == [200] * 16
         assert server.refused == 0

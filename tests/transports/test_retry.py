@@ -2,6 +2,7 @@
 
 import email.utils
 import itertools
+import json
 import logging
 
 import anyio
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import helpers
 from helpers.errors import RETRYABLE
-from helpers.offline.server import LocalServer
+from helpers.offline.server import Server
 from helpers.transports import FakeClock, Faults, FaultSpec, RateLimit, make_fault
 from helpers.transports.retry import Retry, longest_wait
 
@@ -365,7 +366,12 @@ def test_retry_reuses_its_only_connection_and_a_body_that_can_be_read_once(async
     clock = FakeClock()
     options = {"clock": clock, "random": lambda: 1.0, "attempts": 7}
     limits, timeout = httpx.Limits(max_connections=1), httpx.Timeout(5, pool=0.1)
-    body = b'{"model": "m"}'
+    body = json.dumps(
+        {
+            "model": "mistral-small-latest",
+            "messages": [{"role": "user", "content": "What is the best French cheese?"}],
+        }
+    ).encode()
 
     async def parts():
         yield body
@@ -386,11 +392,11 @@ def test_retry_reuses_its_only_connection_and_a_body_that_can_be_read_once(async
             response = client.post(url, content=iter([body]), headers=length)
         return response, transport
 
-    with LocalServer(1, clock) as server:
+    with Server(1, lessons=["02_first_call"], key="", clock=clock) as server:
         url = f"{server.url}/chat/completions"
         response, transport = anyio.run(ask_async, url) if asynchronous else ask(url)
     assert response.extensions["retried"].waits == [1, 2, 4, 8, 16, 32]
-    assert response.json()["model"] == "m"
+    assert response.json()["choices"][0]["finish_reason"] == "stop"
     assert (server.answered, server.refused) == (2, 6)
     assert not transport.transport._pool.connections, "closing the client closes what is inside"
 
