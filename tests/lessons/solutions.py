@@ -76,7 +76,7 @@ def add_solutions(items):
             books[item.parent].append(item)
     for book, cells in books.items():
         number = book.path.stem[:2]
-        if number not in numbers():
+        if "objectives" not in book.nb.metadata:
             continue
         start = ANSWER_ALL.format(lesson=book.path.stem, number=number)
         runs = [("start", start, "Replay")]

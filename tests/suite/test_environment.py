@@ -93,7 +93,7 @@ def test_each_imported_package_is_wanted_by_name():
 
 def imported_modules():
     """(file, top module) of each import of another project."""
-    own = {"helpers", "tests", "conftest", *sys.stdlib_module_names}
+    own = {"helpers", "exercises", "tests", "conftest", *sys.stdlib_module_names}
     for place, source in sources():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
