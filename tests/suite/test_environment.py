@@ -19,12 +19,18 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
-PINS_TEXT = (ROOT / "requirements.txt").read_text("utf-8")
-PINS = [
-    Requirement(line.removesuffix("\\").strip())
-    for line in PINS_TEXT.splitlines()
-    if re.match(r"[a-z0-9]", line)
-]
+
+
+def read_pins(file):
+    return [
+        Requirement(line.removesuffix("\\").strip())
+        for line in (ROOT / file).read_text("utf-8").splitlines()
+        if re.match(r"[a-z0-9]", line)
+    ]
+
+
+# All packages, and those that the lessons need.
+PINS, LESSON_PINS = read_pins("requirements-dev.txt"), read_pins("requirements.txt")
 WANTED = [
     Requirement(text)
     for text in [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
@@ -130,6 +136,15 @@ def test_all_that_is_installed_is_pinned():
     assert installed - pinned <= {"pip", "setuptools"}
 
 
+def test_lessons_need_a_part_of_all_pins_at_the_same_versions():
+    everything = {name_of(pin): str(pin.specifier) for pin in PINS}
+    lessons = {name_of(pin): str(pin.specifier) for pin in LESSON_PINS}
+    assert lessons.items() <= everything.items()
+    assert not {"mypy", "ruff", "pytest-cov", "dask", "uv"} & lessons.keys()
+    wanted = {name_of(Requirement(text)) for text in PROJECT["project"]["dependencies"]}
+    assert wanted <= lessons.keys()
+
+
 def test_no_pin_lacks_a_wheel_for_intel_macs():
     """`make pins` asks the network for all machines; this keeps what it found in 2026-11."""
     pinned = {name_of(pin): str(pin.specifier) for pin in PINS}
@@ -138,7 +153,8 @@ def test_no_pin_lacks_a_wheel_for_intel_macs():
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "tests/tools/local.txt", "tests/tools/minilm.txt"]
+    "name",
+    ["requirements.txt", "requirements-dev.txt", "tests/tools/local.txt", "tests/tools/minilm.txt"],
 )
 def test_every_pin_has_hashes_and_none_names_a_host(name):
     text = (ROOT / name).read_text("utf-8")

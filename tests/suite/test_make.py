@@ -23,12 +23,14 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 def make(tmp_path):
     """Run `make` in a folder whose .venv is ready, and pretended."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "requirements.txt").write_text("uv==1.0 \\\n    --hash=sha256:00\n")
+    (tmp_path / "requirements.txt").write_text("httpx==1.0\n")
+    (tmp_path / "requirements-dev.txt").write_text("uv==1.0 \\\n    --hash=sha256:00\n")
     (binaries := tmp_path / ".venv" / "bin").mkdir(parents=True)
     for name in ("python", "jupyter", "ruff", "mypy", "uv"):
         (binaries / name).write_text(PROGRAM)
         (binaries / name).chmod(0o755)
-    (tmp_path / ".venv" / "ready").touch()
+    for stamp in ("ready", "dev"):
+        (tmp_path / ".venv" / stamp).touch()
 
     def make(*arguments, **environment):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
@@ -156,3 +158,67 @@ def test_a_set_up_without_a_network_is_explained_in_one_sentence(make, tmp_path,
     if fails == "pip":
         assert (tmp_path / ".venv" / "pip.log").read_text() == "pip: no network\n"
         assert "pip.log" in last
+
+
+def test_checks_need_more_packages_than_lessons(make, tmp_path):
+    (tmp_path / ".venv" / "dev").unlink()
+    assert "requirements-dev.txt" not in make("lab").stdout
+    assert "uv pip install" in (printed := make("quick").stdout)
+    assert "--require-hashes --compile-bytecode -r requirements-dev.txt" in printed
+    assert (tmp_path / ".venv" / "dev").exists()
+
+
+def test_wheels_in_a_folder_replace_the_network(make, tmp_path):
+    (tmp_path / ".venv" / "dev").unlink()
+    printed = make("quick", "WHEELS=../usb stick").stdout
+    assert "--no-index --find-links ../usb stick -r requirements-dev.txt" in printed
+
+
+# Putting notebooks back.
+
+
+@pytest.fixture
+def clone(make, tmp_path):
+    """A git repository with two notebooks."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("01.ipynb", "02.ipynb"):
+        (tmp_path / "notebooks" / name).write_text("shipped")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "notebooks")
+    git(tmp_path, "commit", "--quiet", "-m", "Ship")
+    return tmp_path
+
+
+def git(folder, *arguments):
+    person = ["-c", "user.name=A", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", *person, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_reset_puts_changed_notebooks_back_and_keeps_the_learners(make, clone):
+    (clone / "notebooks" / "01.ipynb").write_text("mine")
+    (clone / "notebooks" / "02.ipynb").unlink()
+    done = make("reset")
+    assert done.returncode == 0
+    assert done.stdout.startswith("As shipped again: notebooks/01.ipynb notebooks/02.ipynb.")
+    texts = [(clone / "notebooks" / name).read_text() for name in ("01.ipynb", "02.ipynb")]
+    assert texts == ["shipped", "shipped"]
+    (kept,) = clone.glob("my_work/*/notebooks/*")
+    assert kept.read_text() == "mine"
+
+
+def test_reset_without_changes_keeps_nothing(make, clone):
+    assert make("reset").stdout == "All notebooks are as shipped.\n"
+    assert not (clone / "my_work").exists()
+
+
+def test_reset_changes_nothing_where_it_can_not_keep(make, clone):
+    (clone / "notebooks" / "01.ipynb").write_text("mine")
+    (clone / "my_work").write_text("a file in the way")
+    assert make("reset").returncode != 0
+    assert (clone / "notebooks" / "01.ipynb").read_text() == "mine"
+
+
+def test_reset_without_git_says_what_it_needs(make):
+    done = make("reset", GIT_DIR="/nowhere")
+    assert done.returncode != 0
+    assert done.stdout == "This needs git, and a clone of the course.\n"

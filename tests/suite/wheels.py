@@ -27,7 +27,7 @@ def missing(platform, python):
     with tempfile.TemporaryDirectory() as folder:
         where = f"--python-platform {platform} --python-version {python} --target".split()
         command = [UV, "pip", "install", "--dry-run", "--no-deps", "--only-binary", ":all:"]
-        command += [*where, folder, "--requirements", ROOT / "requirements.txt"]
+        command += [*where, folder, "--requirements", ROOT / "requirements-dev.txt"]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         return ""
