@@ -85,7 +85,7 @@ def pins(environment):
 
 def download(wheels, platform, python):
     """Add the wheels of all pins for a platform, None for this machine, and a version of Python."""
-    environment, options = {}, ["--python-version", python]
+    environment, options = {}, []
     if platform:
         tags, sys_platform, system, machine = PLATFORMS[platform]
         options += [part for tag in tags for part in ("--platform", tag)]
@@ -95,15 +95,23 @@ def download(wheels, platform, python):
             "platform_machine": machine,
             "os_name": "nt" if system == "Windows" else "posix",
         }
-    environment |= {"python_version": python, "python_full_version": f"{python}.0"}
-    listed = wheels.parent / "wanted.txt"
-    listed.write_text("\n".join(sorted(set(pins(environment)))), "utf-8")
+    done = set()
+    # A few packages need another version on the first releases of a Python.
+    for release in (f"{python}.99", f"{python}.0"):
+        now = environment | {"python_version": python, "python_full_version": release}
+        wanted = set(pins(now)) - done
+        if wanted and not fetched(wanted, wheels, [*options, "--python-version", release]):
+            sys.exit("Some packages can't be downloaded: this needs a network, and a wheel each.")
+        done |= wanted
+
+
+def fetched(wanted, wheels, options):
+    """Download these pins; whether all could be had."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary", ":all:", "--dest", wheels, "-r", listed, *options]
-    done = subprocess.run(command, env=os.environ | {"PIP_USER": "0"})
-    listed.unlink()
-    if done.returncode:
-        sys.exit("Some packages can't be downloaded: this needs a network, and a wheel for each.")
+    command += ["--no-deps", "--only-binary", ":all:", "--dest", wheels, *options]
+    return not subprocess.run(
+        [*command, *sorted(wanted)], env=os.environ | {"PIP_USER": "0"}
+    ).returncode
 
 
 main()
