@@ -1,32 +1,40 @@
-"""What the helpers cost per call, beside raw httpx, the official SDK and vcrpy.
+"""What the helpers cost per call, beside raw httpx, the official SDK, other clients and vcrpy.
 
 python tests/benchmarks/calls.py [ROUNDS]
 
 A server on this machine answers at once, so that only the clients' own work is measured. The rivals of a
-row take turns, round by round; printed are medians in milliseconds and their ratios to the first.
+row take turns, round by round; stored are medians in milliseconds, in data/measured/bench.json. The README's
+table is made of them, and `bench.png` beside them is their picture.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import datetime
 import http.server
 import io
 import json
 import os
+import platform
+import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import metadata
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx
 import numpy as np
 from httpx_sse import EventSource
 from mistralai.client import Mistral
+from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -42,6 +50,43 @@ ASK = {
 TEXTS = [f"Text number {number}." for number in range(64)]
 USAGE = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
 Contestants = dict[str, Callable[[], object]]
+OUT = ROOT / "data" / "measured" / "bench.json"
+# Each row's rival to compare helpers with, and the ratio that the course wants to stay under.
+TARGETS = {
+    "chat": ("httpx", 1.05),
+    "chat against the SDK": ("SDK", 0.2),
+    "64 chats at once": ("httpx", 1.1),
+    "300 chats over TLS, no client passed": ("SDK", 1),
+    "stream of 2,000 events": ("iter_lines + json", 1.5),
+    "64 × 1024 embeddings to numpy": ("httpx + json", 0.6),
+    "import": ("SDK", 0.35),
+    "a replayed call": ("vcrpy", 0.5),
+}
+# Clients of other projects, each in an environment of its own: how to ask, with `url` and `ASK`.
+OTHERS = {
+    "openai": "import openai; c = openai.OpenAI(base_url=url + '/v1', api_key='x'); "
+    "ask = lambda: c.chat.completions.create(**ASK)",
+    "litellm": "import litellm; ask = lambda: litellm.completion(model='mistral/' + ASK['model'], "
+    "messages=ASK['messages'], api_base=url + '/v1', api_key='x')",
+    "langchain": "from langchain_mistralai import ChatMistralAI; "
+    "c = ChatMistralAI(model=ASK['model'], base_url=url + '/v1', api_key='x'); "
+    "ask = lambda: c.invoke(ASK['messages'][0]['content'])",
+}
+OTHER = """
+import json, statistics, time, httpx
+url, ASK = {url!r}, {ask!r}
+{setup}
+raw = httpx.Client(base_url=url + "/v1")
+rivals = [lambda: raw.post("chat/completions", json=ASK).json(), ask]
+times = [[], []]
+[call() for call in rivals for _ in range(5)]
+for _ in range({rounds}):
+    for call, found in zip(rivals, times):
+        began = time.perf_counter()
+        [call() for _ in range(10)]
+        found.append((time.perf_counter() - began) * 100)
+print(json.dumps([statistics.median(found) for found in times]))
+"""
 
 
 def chat_answer() -> bytes:
@@ -100,13 +145,40 @@ class Answers(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as found:
-        found.daemon_threads = True
+def server(certificate: Path | None = None) -> Iterator[str]:
+    """Its address, with TLS where a certificate (with its key) is given."""
+    with Server(("127.0.0.1", 0), Answers) as found:
+        scheme = "http"
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            found.socket = context.wrap_socket(found.socket, server_side=True)
+            scheme = "https"
         threading.Thread(target=found.serve_forever, args=[0.01], daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_port}"
+        yield f"{scheme}://localhost:{found.server_port}"
         found.shutdown()
+
+
+def make_certificate(folder: str) -> Path:
+    """A certificate for localhost that lasts for a day. Needs the program openssl."""
+    path, key = Path(folder) / "both.pem", Path(folder) / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", key, "-out", path),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    path.write_text(path.read_text() + key.read_text())
+    return path
 
 
 def medians(rivals: Contestants, rounds: int, times: int = 1) -> dict[str, float]:
@@ -164,7 +236,7 @@ def live(url: str) -> Iterator[tuple[str, Contestants, int]]:
         1,
     )
     yield (
-        "64 x 1024 embeddings",
+        "64 × 1024 embeddings to numpy",
         {
             "httpx + json": numpy_json,
             "helpers": lambda: helpers.embed(TEXTS, client=raw),
@@ -177,6 +249,67 @@ def live(url: str) -> Iterator[tuple[str, Contestants, int]]:
         },
         1,
     )
+    yield "64 chats at once", at_once(url), 1
+
+
+def at_once(url: str) -> Contestants:
+    """64 tasks that share a client; the event loop and the client are new each time."""
+
+    def run(ask: Callable[[httpx.AsyncClient], Awaitable[object]]) -> Callable[[], object]:
+        async def main() -> None:
+            async with httpx.AsyncClient(base_url=f"{url}/v1", timeout=60) as client:
+                await asyncio.gather(*(ask(client) for _ in range(64)))
+
+        return lambda: asyncio.run(main())
+
+    async def raw(client: httpx.AsyncClient) -> object:
+        return (await client.post("chat/completions", json=ASK)).json()
+
+    async def read(client: httpx.AsyncClient) -> object:
+        response = await client.post("chat/completions", json=ASK)
+        response.raise_for_status()
+        return helpers.Reply.from_json(response.json())
+
+    async def sdk() -> None:
+        async with Mistral(api_key="x", server_url=url) as client:
+            await asyncio.gather(*(client.chat.complete_async(**ASK) for _ in range(64)))
+
+    return {"httpx": run(raw), "helpers": run(read), "SDK": lambda: asyncio.run(sdk())}
+
+
+def over_tls(rounds: int) -> dict[str, float]:
+    """300 calls, without a client of one's own, as a notebook makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = make_certificate(folder)
+        os.environ["SSL_CERT_FILE"] = str(certificate)
+        with server(certificate) as url:
+            api, core.API = core.API, f"{url}/v1"
+            os.environ["MISTRAL_API_KEY"] = "x" * 32
+            sdk = Mistral(api_key="x", server_url=url)
+            rivals: Contestants = {
+                "SDK": lambda: sdk.chat.complete(**ASK),
+                "helpers": lambda: helpers.chat(QUESTION),
+            }
+            found = medians(rivals, rounds, 300 // rounds)
+            core.API = api
+        del os.environ["SSL_CERT_FILE"], os.environ["MISTRAL_API_KEY"]
+    return found
+
+
+def others(url: str, rounds: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Clients of other projects beside httpx, in one process each."""
+    versions = tomllib.loads((ROOT / "tests" / "clients" / "versions.toml").read_text("utf-8"))
+    for name, setup in OTHERS.items():
+        packages = [*versions["clients"][name]["packages"], "httpx==0.28.1"]
+        command = [find_uv_bin(), "run", "--quiet", "--isolated", "--no-project"]
+        command += ["--python", sys.executable, *(f"--with={one}" for one in packages)]
+        code = OTHER.format(url=url, ask=ASK, setup=setup, rounds=rounds)
+        done = subprocess.run([*command, "python", "-c", code], capture_output=True, text=True)
+        if done.returncode:
+            print(f"{name} did not run: {done.stderr.strip().splitlines()[-1]}")
+            continue
+        raw, own = json.loads(done.stdout.splitlines()[-1])
+        yield f"chat, {packages[0].replace('==', ' ')}", {"httpx": raw, name: own}
 
 
 def imports() -> Contestants:
@@ -216,22 +349,83 @@ def replayed(url: str, rounds: int) -> dict[str, float]:
     return found
 
 
-def report(what: str, found: dict[str, float]) -> None:
+def report(rows: dict[str, dict[str, float]], what: str, found: dict[str, float]) -> None:
+    rows[what] = {name: round(ms, 3) for name, ms in found.items()}
     first = next(iter(found.values()))
     row = ", ".join(f"{name} {ms:.2f} ms ({ms / first:.2f})" for name, ms in found.items())
     print(f"{what}: {row}", flush=True)
 
 
+def table(bench: dict[str, Any]) -> str:
+    """The README's table: helpers against one rival in each row, and the ratio wanted."""
+    rows = bench["rows"] | {"chat against the SDK": bench["rows"].get("chat", {})}
+    lines = ["| what | helpers | beside | ratio | wanted at most |", "|---|---|---|---|---|"]
+    for what, (rival, wanted) in TARGETS.items():
+        if found := rows.get(what):
+            mine = found.get("helpers", found.get("replay"))
+            lines.append(
+                f"| {what} | {mine:.2f} ms | {rival} {found[rival]:.2f} ms "
+                f"| {mine / found[rival]:.2f} | {wanted} |"
+            )
+    for what, found in rows.items():
+        if what.startswith("chat, "):
+            raw, own = found.values()
+            lines.append(f"| {what} | | httpx {raw:.2f} ms, it {own:.2f} ms | {own / raw:.1f} | |")
+    return "\n".join(lines)
+
+
+def draw(bench: dict[str, Any]) -> None:
+    """A bar for each row's ratio, beside its target."""
+    import matplotlib.pyplot as plt
+
+    rows = bench["rows"] | {"chat against the SDK": bench["rows"].get("chat", {})}
+    shown = {what: target for what, target in TARGETS.items() if rows.get(what)}
+    ratios = [
+        rows[what].get("helpers", rows[what].get("replay")) / rows[what][rival]
+        for what, (rival, _) in shown.items()
+    ]
+    plt.style.use(helpers.STYLE)
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    names = [f"{what}\n(beside {rival})" for what, (rival, _) in shown.items()]
+    axes.barh(names, ratios, color="C0", label="measured")
+    axes.scatter(
+        [wanted for _, wanted in shown.values()],
+        names,
+        marker="|",
+        s=300,
+        color="C1",
+        label="wanted",
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel("time of helpers / time of the other")
+    axes.legend()
+    figure.savefig(OUT.with_suffix(".png"), dpi=110)
+
+
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    print(f"Python {sys.version.split()[0]}, httpx {httpx.__version__}, {rounds} rounds, medians")
+    rounds, rows = int(sys.argv[1]) if len(sys.argv) > 1 else 15, {}
+    about = {
+        "date": str(datetime.date.today()),
+        "python": sys.version.split()[0],
+        "system": f"{platform.system()}, {os.cpu_count()} cores",
+        "rounds": rounds,
+        "versions": {name: metadata.version(name) for name in ("httpx", "mistralai", "vcrpy")},
+    }
+    print(about)
     with server() as url:
         for what, rivals, times in live(url):
-            report(what, medians(rivals, rounds, times))
-        report("a replayed call", replayed(url, rounds))
+            report(rows, what, medians(rivals, rounds, times))
+        for what, found in others(url, rounds):
+            report(rows, what, found)
+        report(rows, "a replayed call", replayed(url, rounds))
+    report(rows, "300 chats over TLS, no client passed", over_tls(rounds))
     found = medians(imports(), max(3, rounds // 3))
     nothing = found.pop("nothing")
-    report("import", {name: ms - nothing for name, ms in found.items()})
+    report(rows, "import", {name: ms - nothing for name, ms in found.items()})
+    bench = {**about, "rows": rows}
+    OUT.write_text(json.dumps(bench, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    draw(bench)
+    print(table(bench))
 
 
 if __name__ == "__main__":
