@@ -1,4 +1,4 @@
-"""Training data in JSON Lines: find what is wrong with it, clean, convert, split and count it.
+"""Training data in JSON Lines: find what is wrong with it, clean, split and count it.
 
 README.md here describes the checks. From the bottom: files (bytes), rules (one line), duplicates
 (lines compared), checker (a file), splitter, samples and tokens (what is good).
@@ -7,19 +7,18 @@ README.md here describes the checks. From the bottom: files (bytes), rules (one 
 from .checker import check, clean
 from .report import Problem, Report
 from .rules import REASONS
-from .samples import from_pairs, read, write
+from .samples import read, write
+from .secrets import hide_secrets
 from .splitter import split
-from .tokens import Estimate, estimate, sample_tokens
+from .tokens import sample_tokens
 
 __all__ = [
     "REASONS",
-    "Estimate",
     "Problem",
     "Report",
     "check",
     "clean",
-    "estimate",
-    "from_pairs",
+    "hide_secrets",
     "read",
     "sample_tokens",
     "split",

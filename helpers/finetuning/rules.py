@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from ..reply import Json
 from .chats import Finding, chat_findings, is_plain, tools_problem
 from .files import LONGEST
 from .report import Problem
@@ -36,6 +37,9 @@ REASONS = {
     "too long": "more tokens than the context, or too many bytes to be read",
     "e-mail address": "an e-mail address, which a model may repeat to anybody",
     "API key": "an API key, a token or a private key",
+    "password in a URL": "a URL with a user's name and password before the host",
+    "bank account": "an IBAN with the right check digits",
+    "phone number": "a number that begins with + or 0 and has at least nine digits",
     "duplicate": "the same words as an earlier line",
     "duplicate but for whitespace or case": "the same apart from whitespace and capital letters",
     "near-duplicate": "nearly the same words as an earlier line",
@@ -52,7 +56,10 @@ FORMATS = {
         "output",
     ): "Alpaca: make a question of instruction and input, an answer of output",
     ("chosen", "rejected"): "preference data: it compares two answers, fine-tuning learns one",
-    ("prompt", "completion"): "pairs: from_pairs turns prompt and completion into messages",
+    (
+        "prompt",
+        "completion",
+    ): "pairs: make a message of the user of prompt, and one of the assistant of completion",
     ("interactions",): "unknown here: rename interactions to messages",
 }
 BESIDE_MESSAGES = {
@@ -62,7 +69,6 @@ BESIDE_MESSAGES = {
 }
 # Whitespace in ASCII, as str.split has it.
 SPACE = b" \t\r\n\v\f\x1c\x1d\x1e\x1f"
-Json = dict[str, Any]
 
 
 class Sample(NamedTuple):

@@ -1,45 +1,14 @@
-"""Samples as objects: made from pairs, read and written."""
+"""Samples as objects, read and written."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from ..reply import Json
 from .files import replacing, source_file
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Json = dict[str, Any]
-
-
-def from_pairs(
-    pairs: pd.DataFrame | Iterable[tuple[str, str] | Mapping[str, str]], system: str | None = None
-) -> list[Json]:
-    """Samples of the chat format from the older pairs of a prompt and a completion.
-
-    pairs: a table or mappings with the columns `prompt` and `completion`, or tuples of both.
-    system: a system prompt to put before each. Other columns are left out.
-
-    Whitespace around both is removed, as such pairs often had a space or "###" to separate prompt
-    and completion ("###" is kept: only you know whether it is a separator). Raises KeyError for
-    missing columns, and ValueError with the pair's number (from 1) for what are not two texts.
-    """
-    rows = pairs.to_dict("records") if hasattr(pairs, "to_dict") else pairs
-    samples = []
-    for number, row in enumerate(rows, 1):
-        pair = (row["prompt"], row["completion"]) if isinstance(row, Mapping) else row
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(map(_is_text, pair)):
-            raise ValueError(f"Pair {number} is not two texts: {pair!r:.100}")
-        prompt, completion = pair
-        messages = [{"role": "system", "content": system}] if system else []
-        messages.append({"role": "user", "content": prompt.strip()})
-        messages.append({"role": "assistant", "content": completion.strip()})
-        samples.append({"messages": messages})
-    return samples
 
 
 def read(path: str | os.PathLike[str]) -> list[Json]:
@@ -70,7 +39,3 @@ def write(samples: Iterable[Json], path: str | os.PathLike[str]) -> int:
             except (TypeError, ValueError, RecursionError) as error:
                 raise ValueError(f"Sample {count} can't be written as JSON ({error}).") from None
     return count
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())

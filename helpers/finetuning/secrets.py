@@ -1,4 +1,4 @@
-"""E-mail addresses and keys in a text: found, and hidden where the text is shown."""
+"""Private data in a text: keys, passwords, addresses and numbers, found and hidden where it is shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from collections.abc import Iterator
 
 # For each reason: what replaces it, what it is, and the pattern.
 PATTERNS = {
+    # First, as what stands before a URL's @ looks like the beginning of an e-mail address.
+    "password in a URL": (
+        r"\1[password]",
+        "a password before the host",
+        re.compile(r"(\b[a-zA-Z][\w+.-]{1,20}://[^\s/:@]{0,64}:)[^\s/@]{1,128}?(?=@|\\u0040)"),
+    ),
     "API key": (
         r"\1\2[key]",
         "a key, token or private key",
@@ -37,33 +43,71 @@ PATTERNS = {
             r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
         ),
     ),
+    "bank account": (
+        "[IBAN]",
+        "an IBAN",
+        re.compile(r"\b[A-Z]{2}\d\d(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,3})?(?![^\W_])"),
+    ),
+    # With + or 0 before it, as most of the world writes them; a date begins with 0, too.
+    "phone number": (
+        "[phone]",
+        "a phone number",
+        re.compile(
+            r"(?<![\w.,+-])(?!\d\d([.-])\d\d\1(?:19|20)\d\d)"
+            r"(?:\+\d{1,3}|\(0\d|0\d)(?:[ ().-]{0,2}\d){7,11}(?!\w)"
+        ),
+    ),
 }
 # No key has fewer letters, digits, - and _ in a row than this.
 SHORTEST_KEY = b"x" * 16
 KEY_CHARACTERS = bytes(
     120 if (chr(c).isalnum() and c < 128) or c in b"-_" else 32 for c in range(256)
 )
+# An IBAN begins with two capital letters and two digits, and no phone number has fewer than nine digits.
+IBAN_BEGINS, PHONE_DIGITS = b"AA99", b"9" * 9
+DIGITS = bytes(57 if chr(c) in "0123456789" else c for c in range(256))
+CAPITALS_AND_DIGITS = bytes(65 if 65 <= c <= 90 else DIGITS[c] for c in range(256))
 
 
 def find_secrets(line: bytes, texts: list[str]) -> Iterator[tuple[str, str, str]]:
-    """A reason, what exactly and the text around it, for keys and for addresses (the first of each).
+    """A reason, what exactly and the text around it, for each kind of private data (the first of each).
 
     texts: all strings of the line. The bytes are searched first: the patterns take ten times as long.
     """
+    at_sign = b"@" in line or b"\\u0040" in line
     possible = {
+        "password in a URL": at_sign and b"://" in line,
         "API key": SHORTEST_KEY in line.translate(KEY_CHARACTERS) or b"PRIVATE KEY" in line,
-        "e-mail address": b"@" in line or b"\\u0040" in line,
+        "e-mail address": at_sign,
+        "bank account": IBAN_BEGINS in line.translate(CAPITALS_AND_DIGITS),
+        "phone number": PHONE_DIGITS in line.translate(DIGITS, b" ().-"),
     }
-    for reason, (_, what, pattern) in PATTERNS.items():
-        if possible[reason] and (match := pattern.search("\0".join(texts))):
+    text = "\0".join(texts) if any(possible.values()) else ""
+    for reason, (mark, what, pattern) in PATTERNS.items():
+        found = (match for match in pattern.finditer(text) if _is_one(reason, match[0]))
+        if possible[reason] and (match := next(found, None)):
             start, end = max(0, match.start() - 1000), match.end() + 1000
-            before = hide_secrets(match.string[start : match.start()])[-30:]
-            after = hide_secrets(match.string[match.end() : end])
-            yield reason, what, before + hide_secrets(match[0]) + after
+            before = hide_secrets(text[start : match.start()])[-30:]
+            after = hide_secrets(text[match.end() : end])
+            yield reason, what, before + match.expand(mark) + after
+            text = _hide(reason, text)
 
 
 def hide_secrets(text: str) -> str:
-    """The same text with [key] and [e-mail] in place of keys and addresses."""
-    for mark, _, pattern in PATTERNS.values():
-        text = pattern.sub(mark, text)
+    """The same text with [password], [key], [e-mail], [IBAN] and [phone] in place of private data."""
+    for reason in PATTERNS:
+        text = _hide(reason, text)
     return text
+
+
+def _hide(reason: str, text: str) -> str:
+    mark, _, pattern = PATTERNS[reason]
+    return pattern.sub(lambda m: m.expand(mark) if _is_one(reason, m[0]) else m[0], text)
+
+
+def _is_one(reason: str, text: str) -> bool:
+    """Whether what matches a pattern is what it looks like: an IBAN's check digits must be right."""
+    if reason != "bank account":
+        return True
+    code = text.replace(" ", "")
+    return int("".join(str(int(sign, 36)) for sign in code[4:] + code[:4])) % 97 == 1

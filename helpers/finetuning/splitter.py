@@ -9,8 +9,9 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 
+from ..reply import Json
 from .duplicates import candidates, near_duplicate_share, sketch
-from .rules import Json, comparable, normalize
+from .rules import comparable, normalize
 from .samples import read
 
 

@@ -201,6 +201,12 @@ TABLE = [
     ("API key", talk("a", "glpat-abcdefghij0123456789")),
     ("API key", talk("a", "aws_secret_access_key = abcdefghij/0123456789/abcdefghij/01234567")),
     ("API key", with_tool([call(arguments='{"token": "abcdefghij0123456789"}')])),
+    ("password in a URL", talk("a", "postgres://shop:hunter2@db.example.com/orders")),
+    ("password in a URL", talk("https://ann:p%40ss@example.com", "b")),
+    ("bank account", talk("a", "IBAN: FR14 2004 1010 0505 0001 3M02 606.")),
+    ("bank account", talk("my account is DE89370400440532013000", "b")),
+    ("phone number", talk("call +33 1 99 00 12 34", "b")),
+    ("phone number", talk("a", "01.99.00.12.34 or (030) 23125 123")),
 ]
 
 

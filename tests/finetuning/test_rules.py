@@ -59,7 +59,21 @@ def test_text_without_secrets_is_not_reported(reasons):
     texts += ["md5 9e107d9d372bb6826bd81d3542a419d6", "TheseThirtyTwoLettersAreNoKeyAtAll"]
     texts += ["git clone git@github.com:shop/site.git", "key: user_profile_settings_v2"]
     texts += ["a key-value-store-version-12", "the token is order_confirmation_number_2"]
+    texts += ["https://example.com/a:b", "https://example.com:8080/@ann", "ftp://ann@host"]
+    texts += ["DE88370400440532013000 has wrong check digits", "part AB12 CDEF GHIJ KLMN"]
+    texts += ["on 01.02.2024 10.30", "2024-01-02 10:00", "0.123456789", "order 1234567890"]
     assert not reasons(*({"text": text} for text in texts))
+
+
+def test_every_kind_of_private_data_is_hidden_and_the_rest_of_the_sentence_stays():
+    for shown, hidden in (
+        ("to ann@example.com, please", "to [e-mail], please"),
+        ("https://ann:secret@example.com/x", "https://ann:[password]@example.com/x"),
+        ("key sk-abcdefghij0123456789!", "key [key]!"),
+        ("to GB82 WEST 1234 5698 7654 32.", "to [IBAN]."),
+        ("call 0199 00 12 34 now", "call [phone] now"),
+    ):
+        assert finetuning.hide_secrets(shown) == hidden
 
 
 def test_formats_of_other_trainers_are_named():
@@ -67,7 +81,7 @@ def test_formats_of_other_trainers_are_named():
         "ShareGPT": {"conversations": [{"from": "human", "value": "a"}]},
         "Alpaca": {"instruction": "a", "input": "", "output": "b"},
         "preference data": {"prompt": "a", "chosen": "b", "rejected": "c"},
-        "from_pairs": {"prompt": "a", "completion": "b"},
+        "pairs": {"prompt": "a", "completion": "b"},
         "interactions": {"interactions": talk("a", "b")["messages"]},
     }
     for name, sample in samples.items():
@@ -221,6 +235,7 @@ def test_pictures_are_not_fetched(monkeypatch):
 
 
 SECRETS = ["ann.lee@example.com", "sk-abcdefghij0123456789", "hf_abcdefghij0123456789"]
+SECRETS += ["https://ann:hunter2@example.com", "DE89370400440532013000", "+33199001234"]
 
 
 def test_no_excerpt_and_no_detail_shows_a_secret(tmp_path):

@@ -1,30 +1,15 @@
-"""from_pairs, read and write."""
+"""read and write."""
 
-import pandas as pd
 import pytest
 
 from helpers import finetuning
 from tests.finetuning.examples import good, save, talk
 
 
-def test_pairs_in_every_form_become_messages(tmp_path):
-    wanted = [talk("a", "b", system="s"), talk("c", "d", system="s")]
-    pairs = [("a", " b"), ("c", "d")]
-    assert finetuning.from_pairs(pairs, system="s") == wanted
-    table = pd.DataFrame(pairs, columns=["prompt", "completion"]).assign(date="today")
-    assert finetuning.from_pairs(table, system="s") == wanted
-    assert finetuning.from_pairs(table.to_dict("records"), system="s") == wanted
-    assert finetuning.write(wanted, tmp_path / "data.jsonl") == 2
-    assert finetuning.read(tmp_path / "data.jsonl") == wanted
-    assert finetuning.check(tmp_path / "data.jsonl").ok
-
-
-def test_what_are_no_pairs_is_refused_by_number():
-    for wrong in (("a", ""), ("a",), ("a", None), ("a", float("nan")), ("a", "b", "c"), "ab"):
-        with pytest.raises(ValueError, match="Pair 2"):
-            finetuning.from_pairs([("a", "b"), wrong])
-    with pytest.raises(KeyError, match="completion"):
-        finetuning.from_pairs([{"prompt": "a", "answer": "b"}])
+def test_what_is_written_is_read(tmp_path):
+    samples = [talk("a", "b", system="s"), talk("ç", "d")]
+    assert finetuning.write(samples, tmp_path / "data.jsonl") == 2
+    assert finetuning.read(tmp_path / "data.jsonl") == samples
 
 
 def test_read_names_the_bad_line(tmp_path):

@@ -1,4 +1,4 @@
-"""sample_tokens and estimate, with mistral-common's tokenizer v13 as the oracle."""
+"""sample_tokens, with mistral-common's tokenizer v13 as the oracle."""
 
 import importlib.resources
 import json
@@ -65,23 +65,3 @@ def test_tokens_of_other_kinds_are_counted():
     for wrong in ({}, {"messages": 5}, {"messages": [{"role": "user"}, 5]}, {"text": 5}):
         with pytest.raises(ValueError, match=r"good sample|fault"):
             finetuning.sample_tokens(wrong)
-
-
-def test_estimate_computes_steps_hours_and_cost():
-    plan = finetuning.estimate([600, 400], epochs=3, seq_len=100, batch_size=2)
-    assert (plan.samples, plan.tokens_per_epoch, plan.tokens, plan.steps) == (2, 1000, 3000, 15)
-    assert plan.hours is None and plan.cost is None
-    assert finetuning.estimate([10**6], price_per_million=4).cost == 4
-    timed = finetuning.estimate([3600], tokens_per_second=2, price_per_hour=3)
-    assert (timed.hours, timed.cost) == (0.5, 1.5)
-
-
-def test_estimate_refuses_wrong_numbers_by_name():
-    for wrong in ({"epochs": 0}, {"seq_len": -1}, {"price_per_million": float("inf")}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            finetuning.estimate([1], **wrong)
-    for wrong in ({"price_per_hour": 1}, {"price_per_hour": 1, "price_per_million": 1}):
-        with pytest.raises(ValueError, match="price_per_hour"):
-            finetuning.estimate([1], **wrong)
-    with pytest.raises(ValueError, match="tokens of each sample"):
-        finetuning.estimate([])
