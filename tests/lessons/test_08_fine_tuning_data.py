@@ -14,20 +14,24 @@ from mistral_common.protocol.instruct.validator import ValidationMode
 from mistral_common.tokens.tokenizers.base import SpecialTokens
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
+import helpers
 from helpers import finetuning
+from tests.lessons.cells import Lesson, in_notebooks
 
 ROOT = Path(__file__).parents[2]
 NAME = "08_fine_tuning_data"
+pytestmark = pytest.mark.slow
 PLOTS = ("tokens-plot", "loss-plot", "sizes-plot")
 
 
-@pytest.fixture
-def data(lesson):
-    """The lesson with its data cleaned, before anything is counted."""
-    opened = lesson(NAME)
-    shown = opened.run_to("resolve")
-    assert opened.last_error is None, shown
-    return opened
+@pytest.fixture(scope="module")
+def data():
+    """The lesson with its data cleaned; each test runs what it needs anew."""
+    with in_notebooks():
+        opened = Lesson(NAME)
+        shown = opened.run_to("resolve")
+        assert opened.last_error is None, shown
+        yield opened
 
 
 def descriptions(book):
@@ -88,23 +92,6 @@ def test_an_own_file_is_named_line_by_line_and_converted(data, tmp_path):
     assert "3 of 3 lines are good" in shown
     first = finetuning.read(data.names["folder"] / "converted.jsonl")[0]["messages"]
     assert [message["role"] for message in first] == ["system", "user", "assistant"]
-
-
-def test_another_system_prompt_and_context_change_every_count(data):
-    before = len(data.names["good"]) if "good" in data.names else None
-    order = list(data.cells)
-    rest = order[order.index("convert") : order.index("leak") + 1]
-    rest = [name for name in rest if not name.endswith("-yours")]
-    shown = data.run(
-        *rest,
-        convert=('SYSTEM = "You draft', 'SYSTEM = "Short. You draft'),
-        check=("context=4096", "context=200"),
-    )
-    assert data.last_error is None, shown
-    assert before is None and "too long" in shown
-    assert data.names["report"].counts["too long"] > 10
-    assert all(s["messages"][0]["content"].startswith("Short.") for s in data.names["good"])
-    assert f"{len(data.names['parts']['train'])} of {len(data.names['parts']['train'])}" in shown
 
 
 def test_the_limit_for_near_duplicates_is_followed(data):
@@ -171,7 +158,9 @@ def test_a_weight_of_0_takes_an_answer_out_of_the_loss(data):
     assert "".join(learned) == "Yes, for children.</s>"
 
 
-def test_figures_follow_another_conversation_and_other_rates(data):
+def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
+    said = []
+    monkeypatch.setattr(helpers, "show", lambda figure, words, table: said.append(words))
     order = list(data.cells)
     rest = [n for n in order[order.index("near") :] if not n.endswith("-yours") and n != "job"]
     shown = data.run(
@@ -183,9 +172,9 @@ def test_figures_follow_another_conversation_and_other_rates(data):
     assert data.last_error is None, shown
     names = data.names
     learned = sum(learns for _, learns in names["pieces"](names["good"][11]))
-    assert f"The {learned} tokens of its" in shown.replace("\\", "")
+    assert f"The {learned} tokens of its" in said[1]
     assert names["verdict"] in ("worse", "not distinguishable")
-    assert "The true difference, -0.25, is dashed" in shown.replace("\\", "")
+    assert "The true difference, -0.25, is dashed" in said[2]
     assert names["steps"] == -(-names["train_tokens"] * 6 // 4096)
     assert f"{names['train_tokens'] * 6:,} tokens" in shown
 
@@ -217,3 +206,18 @@ def test_stored_descriptions_agree_with_the_stored_tables():
         for pattern in (r"The (\d+) tokens of its", r"^The (\d+) tokens")
     )
     assert str(total - learned) in counts
+
+
+def test_another_system_prompt_and_context_change_every_count(data):
+    order = list(data.cells)
+    rest = order[order.index("convert") : order.index("leak") + 1]
+    rest = [name for name in rest if not name.endswith("-yours")]
+    shown = data.run(
+        *rest,
+        convert=('SYSTEM = "You draft', 'SYSTEM = "Short. You draft'),
+        check=("context=4096", "context=200"),
+    )
+    assert data.last_error is None, shown
+    assert data.names["report"].counts["too long"] > 10
+    assert all(s["messages"][0]["content"].startswith("Short.") for s in data.names["good"])
+    assert f"{len(data.names['parts']['train'])} of {len(data.names['parts']['train'])}" in shown
