@@ -107,7 +107,9 @@ def changes(old: Table, new: Table) -> list[str]:
 
 
 def shown(prices: dict[str, float]) -> str:
-    return ", ".join(f"{kind} {amount:g}" for kind, amount in prices.items()) or "no price per token"
+    return (
+        ", ".join(f"{kind} {amount:g}" for kind, amount in prices.items()) or "no price per token"
+    )
 
 
 def newest() -> dict[str, Any] | None:
