@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..client import CHAT_MODEL, Messages, chat_body
+from ..reply import Json
 from .models import DATA, find_model, find_vendor, is_settled, suggest
-
-Json = Mapping[str, Any]
 
 MEASURED_CSV = DATA / "measured" / "token_counts.csv"
 # The templates of these tokenizers are part of mistral-common.

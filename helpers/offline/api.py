@@ -25,7 +25,7 @@ JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
 class Answered:
     """An answer: its body, or the events of its stream, and who gave it.
 
-    by: "models", "written", "vectors", "computed" or "past". entry: the written answer.
+    by: "models", "written", "vectors", "computed", "counted" or "past". entry: the written answer.
     """
 
     by: str
@@ -60,6 +60,7 @@ class Api:
             ("v1", "models"): ("GET", self._models),
             ("v1", "chat", "completions"): ("POST", self._chat),
             ("v1", "embeddings"): ("POST", self._embed),
+            ("v1", "responses", "input_tokens"): ("POST", self._count_input),
         }
         if parts[:2] == ["v1", "models"] and len(parts) == 3:
             route: Any = ("GET", self._model)
@@ -122,6 +123,21 @@ class Api:
         body = bodies.embeddings(call, asked.model, vectors.vectors(texts), used)
         by = "computed" if own else "vectors"
         return Answered(by, body, headers=bodies.embedding_limits(used))
+
+    def _count_input(self, request: Json, call: Call) -> Answered:
+        """The form is the official SDK's; no answer was seen. The count is that of the same chat."""
+        body = request["body"] if isinstance(request["body"], dict) else {}
+        asked, rules = body.get("input"), body.get("instructions", "")
+        known = body.keys() <= {"model", "instructions", "input"}
+        if not (known and isinstance(asked, str) and isinstance(rules, str)):
+            raise LookupError("Only the text of `input` and `instructions` is counted here.")
+        model = models.serving(str(body.get("model")))
+        if model is None or "completion_chat" not in model["capabilities"]:
+            raise LookupError("How the API refuses a model here is not known.")
+        messages = [{"role": "system", "content": rules}] if rules else []
+        messages.append({"role": "user", "content": asked})
+        count = tokens.count_prompt({"model": body["model"], "messages": messages})
+        return Answered("counted", {"object": "response.input_tokens", "input_tokens": count})
 
     def _past(self, request: Json, call: Call) -> Answered:
         match request["method"], request["path"].split("?")[0].split("/")[1:]:

@@ -100,6 +100,8 @@ def source_line(answered: Answered, request: Json) -> str:
             return (
                 "Not recorded: vectors computed here by all-MiniLM-L6-v2 in place of mistral-embed."
             )
+        case "counted":
+            return "Not recorded: counted here, by the rules of helpers.count_tokens."
         case "past":
             return f"Not recorded: answered {PAST}."
     body, entry = request["body"], answered.entry or {}

@@ -10,6 +10,7 @@ import pytest
 
 import helpers
 from helpers.offline import answers, bodies, recording, tokens
+from helpers.offline.api import Api
 from helpers.replay import seam
 
 ENTRIES = [
@@ -186,3 +187,37 @@ def test_pieces_never_break_a_character():
         pieces = tokens.pieces(text, iter(lambda rng=rng: rng.randint(1, 3), None))
         assert "".join(pieces) == text
         assert "\ufffd" not in json.dumps(pieces, ensure_ascii=False)
+
+
+def count_input(**body):
+    """The offline API's answer to `POST /v1/responses/input_tokens`, as `api.Api` gives it."""
+    request = {"method": "POST", "path": "/v1/responses/input_tokens", "body": body}
+    return Api(["02_first_call"]).answer(request, bodies.Call.now()).body
+
+
+def test_input_tokens_are_those_of_the_same_chat():
+    model = "mistral-small-latest"
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    for more, messages in (({}, turns[1:]), ({"instructions": "Be brief."}, turns)):
+        assert count_input(model=model, input="Hello", **more) == {
+            "object": "response.input_tokens",
+            "input_tokens": helpers.count_tokens(messages, model).tokens,
+        }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "mistral-small-latest", "input": [{"type": "input_file"}]},
+        {"model": "mistral-small-latest", "input": "Hello", "tools": []},
+        {"model": "mistral-small-latest", "input": "Hello", "instructions": None},
+        {"model": "mistral-embed", "input": "Hello"},
+        {"model": ["mistral-small-latest"], "input": "Hello"},
+        {"model": "none", "input": "Hello"},
+        {"input": "Hello"},
+        {"model": "mistral-small-latest"},
+    ],
+)
+def test_input_that_nobody_counts_here_is_a_miss(body):
+    with pytest.raises(LookupError):
+        count_input(**body)
