@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable  # noqa: UP035 - an old Python shall get as far as its own check
+from typing import Any, Callable  # noqa: UP035: an old Python gets as far as its check
 
 ROOT = Path(__file__).resolve().parent.parent
 ASK = "import helpers as h; h.start('02_first_call', 'replay'); h.chat('What is the best French cheese?')"
