@@ -17,8 +17,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable  # noqa: UP035: an old Python gets as far as its check
 from pathlib import Path
-from typing import Any, Callable  # noqa: UP035: an old Python gets as far as its check
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 ASK = "import helpers as h; h.start('02_first_call', 'replay'); h.chat('What is the best French cheese?')"
