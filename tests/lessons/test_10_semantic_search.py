@@ -155,6 +155,10 @@ def test_cuts_keep_every_word_in_its_place(stand_ins, size, overlap, unit):
     assert problems == []
 
 
+def test_a_text_without_headings_has_no_sections(stand_ins):
+    assert stand_ins.names["sections"]("Just a text. And another sentence.\n") == []
+
+
 def test_an_overlap_repeats_at_most_its_words(stand_ins):
     groups = stand_ins.names["groups"]
     lengths = np.random.default_rng(0).integers(1, 40, size=200).tolist()
