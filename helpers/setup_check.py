@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable  # noqa: UP035: an old Python gets as far as its check
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
