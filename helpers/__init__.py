@@ -12,7 +12,8 @@ The subpackages, each of which imports only those above it:
 - `finetuning`: checks of training data, before you pay for training
 - `offline`: the API on this machine: written answers, vectors, a server
 
-`modes.start` and `record` (which stores a lesson's answers and outputs) use all of them.
+`modes.start` and `record` (which stores a lesson's answers and outputs) use all of them;
+`setup_check` (`python -m helpers`) says whether this machine is ready.
 """
 
 from __future__ import annotations
@@ -20,19 +21,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .client import chat, embed, stream
-from .errors import APIError, StreamCut
-from .modes import start
-from .plots import STYLE, show
-from .replay.recordings import RecordingNotFound
-from .reply import Reply
-
 if TYPE_CHECKING:
+    from .client import chat, embed, stream
     from .costs.budget import Budget
     from .costs.meter import meter
     from .costs.models import models
     from .costs.prices import price
     from .costs.tokens import count_tokens
+    from .errors import APIError, StreamCut
+    from .modes import start
+    from .plots import STYLE, show
+    from .replay.recordings import RecordingNotFound
+    from .reply import Reply
     from .transports.faults import Faults
     from .transports.rate_limit import RateLimit
     from .transports.retry import Retry
@@ -58,8 +58,19 @@ __all__ = [
     "stream",
 ]
 ROOMS = ("costs", "finetuning", "offline", "replay", "transports")
-# Imported on first use, to keep `import helpers` fast.
+_CORE = ("client", "errors", "keys", "modes", "plots", "reply")
+# Imported on first use: so `import helpers` is fast, and `python -m helpers` can say what is missing.
 _LAZY = {
+    "chat": "client",
+    "embed": "client",
+    "stream": "client",
+    "APIError": "errors",
+    "StreamCut": "errors",
+    "start": "modes",
+    "STYLE": "plots",
+    "show": "plots",
+    "RecordingNotFound": "replay.recordings",
+    "Reply": "reply",
     "Budget": "costs.budget",
     "meter": "costs.meter",
     "models": "costs.models",
@@ -74,7 +85,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
-    if name in ROOMS:
+    if name in ROOMS or name in _CORE:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

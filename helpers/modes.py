@@ -46,8 +46,8 @@ def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> 
     when the lesson has no recordings, RuntimeError when another process is recording it, and
     `MissingKey` for live calls without a key.
     """
-    base_url = base_url or _setting("MISTRAL_BASE_URL")
-    mode = mode or _setting("MISTRAL_MODE") or ("live" if base_url else "replay")
+    base_url = base_url or setting("MISTRAL_BASE_URL")
+    mode = mode or setting("MISTRAL_MODE") or ("live" if base_url else "replay")
     if mode not in MODES:
         raise ValueError(
             f"The mode (MISTRAL_MODE) is {mode!r}; it must be one of {', '.join(MODES)}."
@@ -77,7 +77,7 @@ def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> 
     print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
 
 
-def _setting(name: str) -> str | None:
+def setting(name: str) -> str | None:
     """A variable of the environment, or else of the `.env` file, whose key is not loaded."""
     return os.environ.get(name) or read_env(ENV_FILE).get(name)
 

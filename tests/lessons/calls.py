@@ -16,7 +16,7 @@ import nbformat
 from helpers import record
 
 NOTEBOOKS = record.NOTEBOOKS
-LESSONS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+LESSONS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if path.stem != record.SETUP_CHECK)
 FOLDER = tempfile.TemporaryDirectory(prefix="calls-")
 
 

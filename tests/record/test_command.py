@@ -49,7 +49,9 @@ def test_a_lesson_may_be_named_by_its_number():
 
 
 def test_an_unknown_lesson_is_named_beside_those_that_exist():
-    with pytest.raises(LookupError, match="no such lesson: 99, 02_f; there are 01_keys, 02_first"):
+    with pytest.raises(
+        LookupError, match="no such lesson: 99, 02_f; there are 00_check_your_setup, 01_keys"
+    ):
         record.find_lessons(["99", "02", "02_f"])
 
 

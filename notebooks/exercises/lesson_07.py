@@ -1,0 +1,319 @@
+"""Checks of lesson 07, Backoff and limits."""
+
+import random
+
+import httpx
+
+import helpers
+
+from . import exercise
+
+PASSES = (429, 500, 502, 503, 504, 520)
+
+
+@exercise(
+    "Double, up to a cap",
+    hints=("Each of the longest waits is twice the one before.", "None is longer than the cap."),
+)
+def waits(waits):
+    if problem := not_numbers(waits, 5):
+        return problem
+    right = [2, 4, 8, 10, 10]
+    if list(waits) == [2, 4, 8, 16, 32]:
+        return "The cap is missing: no wait is longer than 10 seconds."
+    if list(waits) == [1, 2, 4, 8, 10]:
+        return "The first of the longest waits is 2 seconds here, not 1."
+    for number, (got, wanted) in enumerate(zip(waits, right, strict=True), 2):
+        if got != wanted:
+            return f"Before attempt {number}, the longest wait is not {got} seconds."
+    return None
+
+
+@exercise(
+    "Predict the waves",
+    hints=(
+        "All 300 ask in second 0. How many of them get an answer?",
+        "Those who were refused wait one second, all of them.",
+    ),
+)
+def waves(requests):
+    if problem := not_numbers(requests, 4):
+        return problem
+    right = [300, 280, 260, 240]
+    if list(requests) == [20] * 4:
+        return "These are the requests that are admitted. The server sees all others as well."
+    for second, (got, wanted) in enumerate(zip(requests, right, strict=True)):
+        if got != wanted:
+            return f"In second {second}, {got} requests are not what arrives."
+    return None
+
+
+@exercise(
+    "Find three bugs",
+    hints=(
+        "Which statuses does it retry? It should retry only those that pass.",
+        "Count its waits when all four attempts fail.",
+        "Full jitter is `random.uniform(0, …)`.",
+    ),
+)
+def loop(ask):
+    if not callable(ask):
+        return f"Define a function. This is a {kind(ask)}."
+    for statuses, sent in (([200], 1), ([503, 200], 2), ([422, 200], 1), ([401, 200], 1)):
+        answers, pauses = play(ask, statuses)
+        if len(answers) != sent + 1:
+            return f"When the server answers {statuses}, it asked {len(answers) - 1} times, not {sent}."
+        if answers[-1] is not answers[-2]:
+            return f"When the server answers {statuses}, it did not return the last response."
+    for status in PASSES:
+        answers, pauses = play(ask, [status] * 9)
+        if len(answers) - 1 != 4:
+            return f"When the status {status} stays, it asked {len(answers) - 1} times, not 4."
+        if len(pauses) != 3:
+            return f"It waits {len(pauses)} times for 4 attempts: no wait follows the last one."
+    runs = [play(ask, [503] * 9)[1] for _ in range(60)]
+    for number, longest in enumerate((1, 2, 4)):
+        of_wait = [run[number] for run in runs]
+        if len(set(of_wait)) == 1:
+            return (
+                f"Wait {number + 1} is always {of_wait[0]} seconds: all clients come back together."
+            )
+        if min(of_wait) < 0 or max(of_wait) > longest:
+            return f"Wait {number + 1} was {max(of_wait):.1f} seconds, not between 0 and {longest}."
+        if max(of_wait) < longest / 2:
+            return (
+                f"Wait {number + 1} is never longer than {max(of_wait):.1f} seconds of {longest}."
+            )
+        if min(of_wait) > longest / 2:
+            return f"Wait {number + 1} is never below {min(of_wait):.1f} seconds: full jitter begins at 0."
+    return None
+
+
+def play(ask, statuses):
+    """The responses that it got, with what it returned at the end, and its waits."""
+    answers, pauses = [], []
+    script = iter(statuses)
+
+    def send():
+        answers.append(httpx.Response(next(script)))
+        return answers[-1]
+
+    returned = ask(send, pauses.append)
+    return [*answers, returned], pauses
+
+
+@exercise(
+    "Set an end",
+    hints=(
+        "The docstring of `helpers.Retry` names the setting: `helpers.Retry?` shows it.",
+        "`total` limits when the last attempt begins. How long may that attempt take?",
+    ),
+)
+def patience(retry, longest):
+    if not isinstance(retry, helpers.Retry):
+        return f"`retry` is a `helpers.Retry` around a transport. This is a {kind(retry)}."
+    if retry.total > 20:
+        return f"With a total of {retry.total:g} seconds, it may begin an attempt after 20 seconds."
+    if retry.total < 20:
+        return (
+            f"With a total of {retry.total:g} seconds, it gives up before the 20 seconds are over."
+        )
+    if isinstance(longest, bool) or not isinstance(longest, int | float):
+        return f"`longest` is a number of seconds. This is a {kind(longest)}."
+    if longest == 20:
+        return "20 seconds is when the last attempt begins at the latest. It also takes time."
+    return None if longest == 30 else f"A visitor's longest wait is not {longest:g} seconds."
+
+
+@exercise(
+    "Configure the SDK",
+    hints=(
+        "The cell above builds a `RetryConfig` from a `BackoffStrategy`. Take its form.",
+        "The order is: the first wait, the longest, the factor, the time after which it gives up.",
+        "All times are in milliseconds.",
+    ),
+)
+def sdk(rules):
+    if kind(rules) != "RetryConfig":
+        return f"The SDK takes a RetryConfig. This is a {kind(rules)}."
+    waits = rules.backoff
+    if rules.strategy != "backoff":
+        return f"The strategy is {rules.strategy!r}. The SDK knows 'backoff' and 'none'."
+    if kind(waits) != "BackoffStrategy":
+        return f"The second value is a BackoffStrategy. This is a {kind(waits)}."
+    for what, got, wanted in (
+        ("the first wait", waits.initial_interval, 500),
+        ("the longest wait", waits.max_interval, 20_000),
+        ("the total time", waits.max_elapsed_time, 60_000),
+    ):
+        if got == wanted / 1000:
+            return f"All times are milliseconds: {what} would be {got} of them."
+        if got != wanted:
+            return f"{what.capitalize()} is {got} ms."
+    if waits.exponent != 2:
+        return f"A factor of {waits.exponent} doesn't double the waits."
+    if rules.retry_connection_errors is not True:
+        return "It would not retry when the connection fails."
+    return None
+
+
+@exercise(
+    "Put the layers in order",
+    hints=(
+        "What is outermost sees the request first. A retry shall pass the limit as well.",
+        "Streams have no headers, so the limit must be named: `requests_per_minute`.",
+    ),
+)
+def layers(build):
+    if not callable(build):
+        return f"Define a function. This is a {kind(build)}."
+    clock, sent = helpers.transports.FakeClock(), []
+
+    def answer(request):
+        sent.append(clock.now())
+        return httpx.Response(503 if len(sent) % 6 == 1 else 200)
+
+    transport = build(httpx.MockTransport(answer), clock)
+    if not isinstance(transport, httpx.BaseTransport):
+        return f"It returns the outermost transport. This is a {kind(transport)}."
+    with httpx.Client(transport=transport) as client:
+        answers = [client.get("https://api.mistral.ai/v1/models") for _ in range(75)]
+    if lost := sum(response.is_error for response in answers):
+        return f"{lost} of {len(answers)} requests end with a 503, which nothing repeats."
+    most = max(sum(start <= time < start + 60 for time in sent) for start in sent)
+    if most > 60 and most - 60 < 60 / 4 and isinstance(transport, helpers.RateLimit):
+        return f"{most} requests were sent in one minute: the retries pass the limit uncounted."
+    if most > 60:
+        return f"{most} requests were sent in one minute, and not 60 at most."
+    if sent[-1] - sent[0] > 100:
+        return f"{len(sent)} requests took {sent[-1] - sent[0]:.0f} seconds: the limit is too low."
+    return None
+
+
+@exercise(
+    "Share a limit",
+    hints=(
+        "With a fixed sixth, a worker may send ten requests in each minute.",
+        "The first requests of a window go out at once, at its beginning. How many windows are needed?",
+    ),
+)
+def shares(fixed, shared):
+    for what, answer, right in (("fixed", fixed, 8), ("shared", shared, 2)):
+        if isinstance(answer, bool) or not isinstance(answer, int | float):
+            return f"`{what}` is a number of minutes. This is a {kind(answer)}."
+        if answer == right + 1:
+            return f"`{what}`: that is the number of windows. The first begins at minute 0."
+        if what == "fixed" and answer == 2:
+            return "`fixed`: the other workers' shares can't be used by this one."
+        if answer != right:
+            return f"`{what}`: not {answer:g} minutes."
+    return None
+
+
+@exercise(
+    "Clean a log line",
+    hints=(
+        "Two kinds of things don't belong in a log: keys, and what people wrote.",
+        "Four fields have to go. A header can hold a key, and an answer is a text as well.",
+    ),
+)
+def leaks(leaks):
+    if isinstance(leaks, str) or not isinstance(leaks, set | list | tuple | frozenset):
+        return f"A set of names is wanted. This is a {kind(leaks)}."
+    found, needed = set(leaks), {"headers", "messages", "answer", "user"}
+    useful = {"status", "correlation_id", "model", "attempts", "total_tokens"}
+    if unknown := sorted(map(str, found - needed - useful)):
+        return f"The line has no field {unknown[0]!r}."
+    if harmless := sorted(found & useful):
+        return f"{harmless[0]!r} holds neither a key nor a text, and it helps at night: keep it."
+    if missing := sorted(needed - found):
+        why = {
+            "headers": "it holds the key",
+            "messages": "it holds what somebody wrote",
+            "answer": "it is a text, and often repeats the question",
+            "user": "it names a person",
+        }
+        return f"{missing[0]!r} has to go: {why[missing[0]]}."
+    return None
+
+
+@exercise(
+    "Add a way to wait",
+    hints=(
+        "`exponential(attempt, last, chance)` gives the whole time.",
+        "`chance.uniform(0, half)` is the random part of the other half.",
+    ),
+)
+def equal(equal_jitter):
+    if not callable(equal_jitter):
+        return f"Define a function. This is a {kind(equal_jitter)}."
+    for attempt in range(1, 11):
+        whole = min(60, 2.0 ** (attempt - 1))
+        chance = random.Random(attempt)
+        drawn = [equal_jitter(attempt, 1.0, chance) for _ in range(200)]
+        if not all(isinstance(wait, int | float) for wait in drawn):
+            return f"A wait is a number of seconds. It returned {drawn[0]!r}."
+        if min(drawn) < whole / 2:
+            return f"After attempt {attempt}, it waited {min(drawn):.2f} s: less than half of {whole:g}."
+        if max(drawn) > whole:
+            return f"After attempt {attempt}, it waited {max(drawn):.2f} s: more than {whole:g}."
+        if len(set(drawn)) < 100:
+            return f"After attempt {attempt}, it nearly always waits {drawn[0]:g} s: no jitter."
+        if max(drawn) - min(drawn) < whole / 4:
+            return f"After attempt {attempt}, it waits {min(drawn):.2f} to {max(drawn):.2f} s: too narrow."
+    return None
+
+
+@exercise(
+    "Build a circuit breaker",
+    hints=(
+        "Keep a count in `self`: one more after a status of 500 or above, else 0.",
+        "Look at the count before you ask the transport inside.",
+        '`raise httpx.ConnectError("the circuit is open", request=request)`',
+    ),
+)
+def breaker(breaker):
+    if not isinstance(breaker, type) or not issubclass(breaker, httpx.BaseTransport):
+        return "Pass the class itself, a subclass of httpx.BaseTransport."
+    for script, seen, opened in (
+        ([503] * 6, 3, 3),
+        ([500, 504, 502, 503], 3, 1),
+        ([503, 503, None, 503, 503, None], 6, 0),
+        ([503, 503, 422, 503, 503, None], 6, 0),
+        ([422] * 5, 5, 0),
+        ([429] * 5, 5, 0),
+    ):
+        inside = helpers.Faults(httpx.MockTransport(lambda _: httpx.Response(200)), script)
+        refused = 0
+        with httpx.Client(transport=breaker(inside)) as client:
+            for _ in script:
+                try:
+                    client.get("https://api.mistral.ai/v1/models")
+                except httpx.ConnectError:
+                    refused += 1
+        answers = [entry or 200 for entry in script]
+        if len(inside.played) != seen:
+            return (
+                f"If the answers are {answers}, the server sees {len(inside.played)}, not {seen}."
+            )
+        if refused != opened:
+            return (
+                f"If the answers are {answers}, {refused} calls raised ConnectError, not {opened}."
+            )
+    return None
+
+
+def not_numbers(values, count):
+    """What is wrong with a list of numbers, if anything."""
+    if not isinstance(values, list | tuple):
+        return f"A list of {count} numbers is wanted. This is a {kind(values)}."
+    if len(values) != count:
+        return f"The list has {len(values)} entries, not {count}."
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{value!r} is not a number."
+    return None
+
+
+def kind(value):
+    return type(value).__name__

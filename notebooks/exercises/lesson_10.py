@@ -1,0 +1,397 @@
+"""Checks of lesson 10, Semantic search. Those with measures know the recorded vectors."""
+
+import itertools
+import math
+import re
+
+from . import exercise
+
+NOT_FOUND = "not found in the documents"
+QUESTION = "May a customer take a rented bicycle abroad?"
+SOURCES = {
+    "03-e3312c": "Terms of a rental: A rental bicycle may leave the country for three days.",
+    "03-e79715": "Terms of a rental: The customer carries the key of the lock at all times.",
+}
+
+
+@exercise(
+    "Group sentences",
+    hints=(
+        "The first two have 90 words together, which is more than 80.",
+        "A single sentence that is too long makes a group of its own.",
+        "Each pair names the first and the last of a group, counted from 0.",
+    ),
+)
+def group(pairs):
+    if not isinstance(pairs, list | tuple) or not all(is_pair(pair) for pair in pairs):
+        return f"A list of pairs (first, last) is wanted. This is {pairs!r}."
+    lengths, found = [50, 40, 30, 90, 20], [tuple(pair) for pair in pairs]
+    if [i for first, last in found for i in range(first, last + 1)] != list(range(5)):
+        return f"Each of the sentences 0 to 4 belongs to one group, in their order: {found}."
+    for first, last in found:
+        words = sum(lengths[first : last + 1])
+        if words > 80 and first != last:
+            return f"The group {(first, last)} has {words} words."
+    for before, after in itertools.pairwise(found):
+        words = sum(lengths[before[0] : after[0] + 1])
+        if words <= 80:
+            return f"Sentence {after[0]} still fits into the group before: {words} words."
+    return None
+
+
+@exercise(
+    "What changes an id?",
+    hints=("Look at `chunk`: what goes into the digest?", "The places `start` and `end` don't."),
+)
+def ids(changes):
+    return wrong_letters(
+        changes,
+        {
+            "A": (True, "the text is part of what is hashed"),
+            "B": (False, "its place in the file moves, but name, heading and text stay"),
+            "C": (True, "the heading is part of the chunk's text"),
+            "D": (True, "the file's name is hashed as well"),
+        },
+    )
+
+
+@exercise(
+    "Rebuild safely",
+    hints=(
+        "What costs money and may fail comes before anything is stored.",
+        "Searches ask by the alias. It must always name a complete collection.",
+    ),
+)
+def safe(steps):
+    names = {"create", "delete", "embed", "switch", "upload"}
+    if not isinstance(steps, list | tuple) or not all(isinstance(step, str) for step in steps):
+        return f"A list of the five names is wanted. This is {steps!r}."
+    if sorted(steps) != sorted(names):
+        return f"Each of {', '.join(sorted(names))} is wanted once. This is {list(steps)}."
+    at = {step: steps.index(step) for step in steps}
+    for first, second, what in (
+        ("create", "upload", "there is nothing to upload to"),
+        ("embed", "create", "if embedding fails, an empty collection stays behind"),
+        ("embed", "upload", "there are no vectors to upload"),
+        ("upload", "switch", "searches would see half an index"),
+        ("switch", "delete", "for a moment, the alias would name nothing"),
+    ):
+        if at[first] > at[second]:
+            return f"With {second!r} before {first!r}, {what}."
+    return None
+
+
+@exercise(
+    "Index it another way",
+    hints=(
+        "`cut(name, text, size=10_000)` leaves sections whole.",
+        "`database.count(ALIAS).count` counts the points that searches see.",
+    ),
+)
+def rebuild(sections, chunks):
+    for what, answer, right in (("the sections", sections, 65), ("the chunks", chunks, 145)):
+        if isinstance(answer, bool) or not isinstance(answer, int | float):
+            return f"A number of points is wanted for {what}. This is a {kind(answer)}."
+        if answer == 65 + 145:
+            return "These are old and new points together: use `build`, which switches."
+        if answer == 65 + 145 - right:
+            return f"{answer} points are not those of {what}: was the other index current?"
+        if answer != right:
+            return f"{answer} is not the number of points of {what}."
+    return None
+
+
+@exercise(
+    "Find invented sources",
+    hints=(
+        "`cited(text)` gives the ids in an answer.",
+        "A set minus another set leaves what only the first one has.",
+    ),
+)
+def citations(invented):
+    if not callable(invented):
+        return f"Define a function. This is a {kind(invented)}."
+    hits = [{"id": "04-0437e3", "text": "600 euros"}, {"id": "02-a4094f", "text": "at six"}]
+    for text, wanted in (
+        ("It is 600 euros [04-0437e3]. We close at six [02-a4094f].", set()),
+        ("It is 600 euros [04-0437e3]. Tandems cost 40 euros [99-abcdef].", {"99-abcdef"}),
+        ("It is 600 euros [04-0437e4].", {"04-0437e4"}),
+        ("One [11-111111], two [22-222222], three [11-111111].", {"11-111111", "22-222222"}),
+        (NOT_FOUND, set()),
+    ):
+        got = invented(text, hits)
+        if not isinstance(got, set | frozenset | list | tuple):
+            return f"It returns the ids, as a set. For {text!r}, it returned {got!r}."
+        if set(got) != wanted:
+            return f"For {text!r}, it returned {sorted(map(str, got))}, not {sorted(wanted)}."
+    return None
+
+
+@exercise(
+    "Build a grounded request",
+    hints=(
+        "`answer` above builds such a list. Take its form, and its rules.",
+        "Each source stands between marks: <source id=…> and </source>.",
+        "The user's message is the question, and nothing else.",
+    ),
+)
+def prompt(messages):
+    if not isinstance(messages, list | tuple) or not all(
+        isinstance(m, dict) and isinstance(m.get("content"), str) for m in messages
+    ):
+        return f"A list of messages is wanted, each with a text. This is a {kind(messages)}."
+    roles = [message.get("role") for message in messages]
+    if roles != ["system", "user"]:
+        return f"The roles are {', '.join(map(str, roles)) or 'none'}, not system, user."
+    system, user = (message["content"] for message in messages)
+    if user != QUESTION:
+        return f"The user's message is the question alone. It is {user[:60]!r}."
+    for name, text in SOURCES.items():
+        if text not in system:
+            return f"The source {name} is missing in the system prompt."
+        if not re.search(
+            rf"""<source id=["']{name}["']>\s*{re.escape(text)}\s*</source>""", system
+        ):
+            return f"The source {name} doesn't stand between its marks."
+    if NOT_FOUND not in system:
+        return "No rule says what to write if the sources don't hold the answer."
+    if "instruction" not in system.lower():
+        return "No rule says what to do about instructions that stand in the sources."
+    return None
+
+
+@exercise(
+    "Recognise an instruction",
+    hints=(
+        "Who is meant to follow it: the staff and the customers, or the model that reads the text?",
+        "Three of the five are for the model. A comment of HTML is text as well.",
+    ),
+)
+def injected(hidden):
+    return wrong_letters(
+        hidden,
+        {
+            "A": (False, "it tells the staff what to do, and the answer may repeat it"),
+            "B": (True, "it speaks to the assistant that reads it"),
+            "C": (True, "a language model is to leave something out"),
+            "D": (False, "it tells people which of two price lists is valid"),
+            "E": (True, "readers of the page don't see it, but the model does"),
+        },
+    )
+
+
+@exercise(
+    "Compute the measures",
+    hints=(
+        "Recall at k: how many of the five places are k or less, divided by five?",
+        "MRR: 1/1, 1/3, 0, 1/2 and, beyond ten, 0; divided by five.",
+    ),
+)
+def measures(recall, mrr):
+    right = {1: 0.2, 5: 0.6, 10: 0.6}
+    if not isinstance(recall, dict) or set(recall) != set(right):
+        return f"`recall` is a dict with the keys 1, 5 and 10. This is {recall!r}."
+    for k, share in [*recall.items(), ("MRR", mrr)]:
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            return f"{k}: a number is wanted, not {share!r}."
+        if not 0 <= share <= 1:
+            return f"{k}: {share:g} is not a share, which is between 0 and 1."
+    for k, share in recall.items():
+        if close(share, right[k] * 5 / 4):
+            return f"Recall at {k}: divide by all five questions; the lost one counts as well."
+        if not close(share, right[k]):
+            return f"Recall at {k} is not {share:g}."
+    total = 1 + 1 / 3 + 1 / 2
+    for wrong, why in (
+        ((total + 1 / 12) / 5, "a place beyond ten counts 0"),
+        (total / 3, "divide by all five questions"),
+        (total / 4, "divide by all five questions"),
+    ):
+        if close(mrr, wrong):
+            return f"MRR: {why}."
+    # Also rounded to two places, as in the table.
+    return None if abs(mrr - total / 5) < 0.0051 else f"The MRR is not {mrr:g}."
+
+
+@exercise(
+    "Fuse two rankings",
+    hints=(
+        "Add 1 / (60 + place) for each ranking in which a chunk stands. Places begin at 1.",
+        "`enumerate(ranking, 1)` gives the places; a dict can hold the sums.",
+        "`sorted(sums, key=sums.get, reverse=True)`",
+    ),
+)
+def fuse(fused):
+    if not callable(fused):
+        return f"Define a function. This is a {kind(fused)}."
+    for one, two in (
+        (["x", "y", "z"], ["w", "y", "v"]),
+        (["a", "b", "c", "d"], ["d", "b"]),
+        (["a", "b"], []),
+        (["q", "r", "s", "t"], ["t", "s", "r", "u"]),
+    ):
+        sums = {}
+        for ranking in (one, two):
+            for place, name in enumerate(ranking, 1):
+                sums[name] = sums.get(name, 0) + 1 / (60 + place)
+        got = fused(list(one), list(two))
+        what = f"For {one} and {two}, it returned {got!r}"
+        if not isinstance(got, list | tuple):
+            return f"{what}, which is no list."
+        if sorted(map(str, got)) != sorted(sums):
+            return f"{what}: each chunk is wanted once."
+        scores = [sums[name] for name in got]
+        if any(b - a > 1e-12 for a, b in itertools.pairwise(scores)):
+            best = max(sums, key=sums.get)
+            return f"{what}. The highest sum is {sums[best]:.4f}, of {best!r}."
+    return None
+
+
+@exercise(
+    "Measure a threshold",
+    hints=(
+        "`scores[has_answer]` are the scores of the questions with an answer.",
+        "The mean of a comparison, `(… >= threshold).mean()`, is a share.",
+    ),
+)
+def threshold(split):
+    import numpy as np
+
+    if not callable(split):
+        return f"Define a function. This is a {kind(split)}."
+    scores = np.array([0.2, 0.5, 0.6, 0.9, 0.7])
+    has_answer = np.array([False, True, False, True, True])
+    for limit, kept, rejected in ((0.6, 2 / 3, 1 / 2), (0.7, 2 / 3, 1), (0.1, 1, 0)):
+        got = split(scores, has_answer, limit)
+        if not isinstance(got, tuple | list) or len(got) != 2:
+            return f"It returns two shares, kept and rejected. It returned {got!r}."
+        case = f"At {limit:g}, with {scores.tolist()} and {has_answer.tolist()}"
+        if close(got[0], rejected) and close(got[1], kept) and kept != rejected:
+            return f"{case}, it returned the two shares in the other order."
+        if not close(got[0], kept):
+            return f"{case}, {kept:.2f} of the answerable are kept. It returned {got[0]:.2f}."
+        if not close(got[1], rejected):
+            return f"{case}, {rejected:.2f} of the rest are rejected. It returned {got[1]:.2f}."
+    return None
+
+
+@exercise(
+    "Judge by hand",
+    hints=(
+        "Cited: does each sentence name a source, and was it sent?",
+        "Grounded: does each number stand in a source that is cited?",
+        "Abstained: it says 'not found' only if the sources don't hold the answer.",
+    ),
+)
+def verdict(failed):
+    kinds = ("cited", "grounded", "abstained", None)
+    why = {
+        "A": (None, "each sentence names its source, and the number stands there"),
+        "B": ("cited", "the first sentence names no source"),
+        "C": ("grounded", "the source says 600, not 650"),
+        "D": ("abstained", "the source holds the answer"),
+    }
+    if not isinstance(failed, dict) or set(failed) != set(why):
+        return f"A dict with the keys {', '.join(why)} is wanted. This is {failed!r}."
+    for letter, answer in failed.items():
+        if answer not in kinds:
+            return f"{letter} is {answer!r}; write 'cited', 'grounded', 'abstained' or None."
+    wrong = [letter for letter, (right, _) in why.items() if failed[letter] != right]
+    return f"{wrong[0]}: {why[wrong[0]][1]}." if wrong else None
+
+
+@exercise(
+    "Ask for one half",
+    hints=(
+        "`find(question, vector, 20)` returns the 20 best, for each `find` in `WAYS.values()`.",
+        '`covered(hits, "04_prices_and_deposits.md", "release the block on the same day")`',
+        "The vector of a question is `helpers.embed(question)[0]`.",
+    ),
+)
+def half(both, one):
+    for what, got, right in (
+        ("both halves", both, [18, 14, math.inf, math.inf]),
+        ("one half", one, [6, 2, 2, 1]),
+    ):
+        if not isinstance(got, list | tuple) or len(got) != 4:
+            return f"For {what}, a list of four places is wanted, in the order of `WAYS`: {got!r}."
+        for way, (place, wanted) in enumerate(zip(got, right, strict=True), 1):
+            if isinstance(place, bool) or not isinstance(place, int | float):
+                return f"For {what}, {place!r} is no place."
+            if place != wanted:
+                return f"For {what}, way {way} doesn't find it at place {place:g}: ask for 20 hits."
+    return None
+
+
+@exercise(
+    "Leave the heading out",
+    hints=(
+        "Copy each chunk with another text: `{**part, 'text': …}`.",
+        "`measure(rank(parts, asked_vectors))` returns places and measures; take `recall@1`.",
+    ),
+)
+def heading(recall_with, recall_without):
+    for what, got, right, other in (
+        ("with the heading", recall_with, 0.70, 0.94),
+        ("without the heading", recall_without, 0.62, 0.92),
+    ):
+        if isinstance(got, bool) or not isinstance(got, int | float):
+            return f"A number is wanted {what}. This is a {kind(got)}."
+        if close(got, other):
+            return f"{got:.2f} is the recall at 5 {what}, not at 1."
+        if not close(got, right):
+            return f"Recall at 1 {what} is not {got:.2f}."
+    return None
+
+
+@exercise(
+    "Cut a file of your own",
+    hints=(
+        'Read a file: `Path("notes.md").read_text(encoding="utf-8")`. Or write a text in quotes.',
+        'Then `cut("99_mine", own_text, size=40)`.',
+    ),
+)
+def own(text, parts):
+    if not isinstance(text, str):
+        return f"The first answer is the text itself. This is a {kind(text)}."
+    if len(re.findall(r"^#{1,6} .", text, re.MULTILINE)) < 2:
+        return "The text needs two headings at least: lines that begin with #."
+    keys = {"id", "title", "start", "end", "text"}
+    if not isinstance(parts, list | tuple) or not all(
+        isinstance(part, dict) and keys <= part.keys() for part in parts
+    ):
+        return "The second answer is the list of chunks that `cut` returns."
+    if len(parts) < 3:
+        return f"The text gives only {len(parts)} chunks: take a longer one."
+    if len({part["title"] for part in parts}) < 2:
+        return "All chunks have the same heading: write something below two headings."
+    for part in parts:
+        body = text[part["start"] : part["end"]]
+        if not body or not part["text"].endswith(body):
+            return f"The chunk {part['id']} is not from this text: cut the text again."
+        if len(body.split()) > 40 and len(re.findall(r"[.!?]\s", body)):
+            return f"The chunk {part['id']} has {len(body.split())} words, not 40 at most."
+    return None
+
+
+def wrong_letters(answer, why):
+    """What is wrong with a dict of True and False, if anything."""
+    if not isinstance(answer, dict) or set(answer) != set(why):
+        return f"A dict with the keys {', '.join(why)} is wanted. This is {answer!r}."
+    for letter, value in answer.items():
+        if not isinstance(value, bool):
+            return f"{letter} is {value!r}; answer with True or False."
+    wrong = [letter for letter, (right, _) in why.items() if answer[letter] != right]
+    return f"{wrong[0]}: {why[wrong[0]][1]}." if wrong else None
+
+
+def is_pair(pair):
+    return isinstance(pair, list | tuple) and len(pair) == 2 and all(type(i) is int for i in pair)
+
+
+def kind(value):
+    return type(value).__name__
+
+
+def close(a, b):
+    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
