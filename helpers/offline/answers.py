@@ -161,7 +161,9 @@ class Question:
 
     def changes(self, entries: Iterable[Json]) -> str:
         """In words, what an answer to the same question needs; "" where one answers it as it is."""
-        return min((self._changes(entry) for entry in entries), key=len, default="")
+        known = list(entries)
+        fitting = [entry for entry in known if self.format in entry.get("formats", ["text"])]
+        return min((self._changes(entry) for entry in fitting or known), key=len, default="")
 
     def _changes(self, entry: Json) -> str:
         """In words, how a request must be steered for an entry, as far as it isn't."""

@@ -189,7 +189,7 @@ ANSWERS = {
         wrong=[
             (([TWO, FIRST, SECOND], BOTH), "model's message"),
             (([TWO, WISH, FIRST], BOTH), "2 calls came, and 1 results follow"),
-            (([TWO, WISH, FIRST, result(0, "37")], BOTH), "No result names the id abcdefgh1"),
+            (([TWO, WISH, FIRST, FIRST], BOTH), "No result names the id abcdefgh1"),
             (([TWO, WISH, result(0, "37"), result(1, "30")], BOTH), "is 30, and not '37'"),
             (([TWO, WISH, result(0, 30), SECOND], BOTH), "a string"),
             (([TWO, {**WISH, "tool_calls": CALLS[:1]}, FIRST, SECOND], BOTH), "unchanged"),
