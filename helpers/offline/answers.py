@@ -30,8 +30,6 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
-
 from ..reply import Json
 from . import labels, models, tokens
 from .schema import ChatRequest
@@ -293,6 +291,8 @@ def _offered(tools: list[Json], choice: Any) -> tuple[str, ...]:
 
 def _misfit(entry: Json, schema: Json | None) -> str:
     """Why an answer is not one that a schema allows; "" where it is."""
+    import jsonschema  # type: ignore[import-untyped]
+
     try:
         jsonschema.validate(json.loads(entry["answer"]), schema or {})
     except jsonschema.ValidationError as error:

@@ -12,8 +12,6 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from PIL import Image
-
 from ..costs.tokens import count_text as count
 from ..costs.tokens import count_tokens, tekken
 from ..reply import Json
@@ -59,6 +57,8 @@ def count_picture(width: int, height: int) -> int:
 
 def _count_at(address: str) -> int:
     """The tokens of the picture in a data address; 0 where it isn't known here."""
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(read_picture(address))) as picture:
             return count_picture(*picture.size)
