@@ -304,7 +304,7 @@ def test_the_picture_costs_what_the_rule_says(lesson):
     assert shown.names["question_tokens"] == alone
     prices = shown.names["prices"]
     large = helpers.models().set_index("id").loc["mistral-large-2512", "usd_per_million_input"]
-    assert prices.loc["mistral-large-2512", "840 x 420"] == pytest.approx(465 * large / 1000)
+    assert prices.loc["840 x 420", "mistral-large-2512"] == pytest.approx(465 * large / 1000)
 
 
 def test_other_questions_on_the_chart_and_another_picture(lesson):
