@@ -284,14 +284,14 @@ def test_the_stored_chart_is_the_one_that_the_lesson_draws(lesson, monkeypatch):
     assert np.abs(one - np.asarray(stored, float)).mean() < 1
     counts = pd.read_csv(ROOT / "data" / "tickets.csv")["label"].value_counts()
     assert table["messages"].to_dict() == counts.to_dict()
-    assert title == f"Of the 100 messages, most are about {counts.index[0]}: {counts.iloc[0]}"
+    assert title == f"{counts.index[0]} has the most of the 100 messages: {counts.iloc[0]}"
     assert all(f"{label} {count}" in words for label, count in counts.items())
 
 
 def test_title_and_words_of_the_chart_follow_the_data(lesson, monkeypatch):
     edit = ('["label"]', '.query("hard == 1")["label"]')
     _, title, words, table = drawn(lesson(NAME), monkeypatch, chart=edit)
-    assert title == f"Of the {table['messages'].sum()} messages, most are about payment: 5"
+    assert title == f"payment has the most of the {table['messages'].sum()} messages: 5"
     assert "payment 5" in words
 
 
