@@ -2,11 +2,16 @@
 
 A lesson's answers stand in `data/stand_ins/<lesson>.toml`. An entry `[[chat]]` has:
 
-- `ask`: the last user message; `after`: those before it, if any
+- `ask`: the last user message, or `holds`: parts that it must hold; `after`: those before it, if any
 - `system`: the system prompt, or `sources`: parts that a system prompt must hold; none where neither stands
 - `prefix`: the beginning of the answer that the request gives; `effort`: its reasoning_effort
-- `formats`: the kinds of response_format that the answer fits, by default "text"
-- the answer: `answer` (with `thinking`), `candidates` with weights, or a `tool_call`
+- `formats`: the kinds of response_format that the answer fits, by default "text"; with a json_schema, the
+  answer must also fit the schema
+- `tools`: those that the request must offer, by default those that the answer calls; none where it calls none
+- `results`: parts of the results of tools so far, one for each, in order
+- `choice`: "any" where the answer is for requests that demand a call, by tool_choice "any", "required" or a name
+- `picture`: the file in `data/` that the request shows
+- the answer: `answer` (with `thinking`), `candidates` with weights, a `tool_call` or several `tool_calls`
 
 `[[prompt]]` is short for many: a `system` prompt and, under `answers`, an answer to each message.
 `[[labels]]` gives a classifier's part: see `labels.py`.
@@ -17,6 +22,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import hashlib
+import json
 import math
 import random
 import tomllib
@@ -88,32 +95,54 @@ class Question:
     effort: str
     format: str
     tools: tuple[str, ...]
+    results: tuple[str, ...] = ()
+    must_call: bool = False
+    schema: Json | None = None
+    pictures: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, body: Json) -> Question:
         """Of a request that the API would take. Raises `NotWritten` for a kind that is never written."""
         *_, last = messages = body["messages"]
-        known = {"system", "user", *(["assistant"] if last.get("prefix") else [])}
-        if last["role"] not in known or any(message.get("tool_calls") for message in messages):
-            raise NotWritten("Nothing is written for the results of tools.")
+        known = {"system", "user", "tool", *(["assistant"] if last.get("prefix") else [])}
+        if last["role"] not in known:
+            raise NotWritten(f"Nothing is written to follow a message of role {last['role']}.")
         systems = [_text(message) for message in messages if message["role"] == "system"]
+        form = body.get("response_format") or {}
+        choice = body.get("tool_choice") or "auto"
         return cls(
             asked=tuple(_text(message) for message in messages if message["role"] == "user"),
             system="\n".join(systems) if systems else None,
             prefix=_text(last) if last.get("prefix") else "",
             effort=body.get("reasoning_effort") or "none",
-            format=(body.get("response_format") or {}).get("type", "text"),
-            tools=tuple(
-                (tool.get("function") or {}).get("name", "")
-                for tool in body.get("tools") or []
-                if body.get("tool_choice") != "none"
-            ),
+            format=form.get("type", "text"),
+            tools=_offered(body.get("tools") or [], choice),
+            results=tuple(_text(message) for message in messages if message["role"] == "tool"),
+            must_call=choice not in ("auto", "none"),
+            schema=(form.get("json_schema") or {}).get("schema"),
+            pictures=tuple(_picture(address) for address in tokens.pictures(messages)),
         )
 
     def asks_as(self, entry: Json) -> bool:
-        """Whether the user asks as in an entry. Case, spaces and the final mark don't matter."""
-        wanted = [*entry.get("after", []), entry.get("ask", "")]
-        return [_plain(text) for text in self.asked] == [_plain(text) for text in wanted]
+        """Whether the user asks as in an entry. Case, spaces and the final mark don't matter.
+
+        The results of tools so far belong to it.
+        """
+        if "holds" in entry:
+            said = self.asked[-1] if self.asked else ""
+            same = all(part in said for part in entry["holds"])
+            asked, wanted = list(self.asked[:-1]), entry.get("after", [])
+        else:
+            same, asked = True, list(self.asked)
+            wanted = [*entry.get("after", []), entry.get("ask", "")]
+        results = entry.get("results", [])
+        same = same and len(results) == len(self.results)
+        same = same and all(part in got for part, got in zip(results, self.results, strict=False))
+        return same and [_plain(text) for text in asked] == [_plain(text) for text in wanted]
+
+    def asks_but_for_results_as(self, entry: Json) -> bool:
+        """Whether the user asks as in an entry, after any results of tools."""
+        return dataclasses.replace(self, results=()).asks_as({**entry, "results": []})
 
     def is_steered_as(self, entry: Json) -> bool:
         """Whether all but the messages of the user is as in an entry."""
@@ -130,7 +159,9 @@ class Question:
 
     def changes(self, entries: Iterable[Json]) -> str:
         """In words, what an answer to the same question needs; "" where one answers it as it is."""
-        return min((self._changes(entry) for entry in entries), key=len, default="")
+        known = list(entries)
+        fitting = [entry for entry in known if self.format in entry.get("formats", ["text"])]
+        return min((self._changes(entry) for entry in fitting or known), key=len, default="")
 
     def _changes(self, entry: Json) -> str:
         """In words, how a request must be steered for an entry, as far as it isn't."""
@@ -147,10 +178,26 @@ class Question:
             needed.append(f"reasoning_effort {effort}")
         if self.format not in (formats := entry.get("formats", ["text"])):
             needed.append(f"response_format {' or '.join(formats)}")
-        call = entry.get("tool_call")
-        if self.tools != ((call["name"],) if call else ()):
-            needed.append(f"the tool {call['name']} alone" if call else "no tools")
+        elif self.format == "json_schema" and (problem := _misfit(entry, self.schema)):
+            needed.append(f"a schema that it fits ({problem})")
+        if needs := self._changes_of_tools(entry):
+            needed.append(needs)
+        if self.pictures != _hashes(entry.get("picture")):
+            picture = entry.get("picture")
+            needed.append(f"the picture data/{picture}" if picture else "no picture")
         return " and ".join(needed)
+
+    def _changes_of_tools(self, entry: Json) -> str:
+        wanted = entry.get("tools", [call["name"] for call in _calls(entry)])
+        if not wanted:
+            return "no tools" if self.tools else ""
+        if not set(wanted) <= set(self.tools):
+            return f"the tools {', '.join(dict.fromkeys(wanted))}"
+        if self.must_call and not _calls(entry):
+            return "a tool_choice that leaves the choice to the model"
+        if entry.get("choice") == "any" and not self.must_call:
+            return "a tool_choice that demands a call"
+        return ""
 
 
 def find(entries: Iterable[Json], body: Json) -> Json:
@@ -171,15 +218,19 @@ def find(entries: Iterable[Json], body: Json) -> Json:
 def choose(
     entry: Json, request: ChatRequest, default_temperature: float, rng: random.Random
 ) -> Answer:
-    """The answer of an entry: its one `answer`, a tool call, or one drawn from its `candidates`."""
-    if call := entry.get("tool_call"):
-        wire = {
-            "id": "".join(rng.choices(LETTERS, k=9)),
-            "type": "function",
-            "function": {"name": call["name"], "arguments": call["arguments"]},
-            "index": 0,
-        }
-        return Answer(calls=[wire], finish="tool_calls")
+    """The answer of an entry: its one `answer`, its calls, or one drawn from its `candidates`."""
+    if calls := _calls(entry):
+        calls = calls if request.parallel_tool_calls else calls[:1]
+        wire = [
+            {
+                "id": "".join(rng.choices(LETTERS, k=9)),
+                "type": "function",
+                "function": {"name": call["name"], "arguments": call["arguments"]},
+                "index": index,
+            }
+            for index, call in enumerate(calls)
+        ]
+        return Answer(calls=wire, finish=tokens.cut_calls(wire, request.max_tokens))
     text = entry.get("answer", "").strip()
     if candidates := entry.get("candidates"):
         temperature = default_temperature if request.temperature is None else request.temperature
@@ -215,13 +266,49 @@ def nucleus(probabilities: list[float], top_p: float) -> list[float]:
     return kept
 
 
+def _picture(address: str) -> str:
+    content = tokens.read_picture(address)
+    return hashlib.sha256(content).hexdigest() if content else address
+
+
+def _hashes(name: str | None) -> tuple[str, ...]:
+    return (hashlib.sha256((labels.DATA / name).read_bytes()).hexdigest(),) if name else ()
+
+
+def _calls(entry: Json) -> list[Json]:
+    """The tool calls of an entry."""
+    one = [entry["tool_call"]] if "tool_call" in entry else []
+    return [*one, *entry.get("tool_calls", [])]
+
+
+def _offered(tools: list[Json], choice: Any) -> tuple[str, ...]:
+    """The names of the tools that a request lets the model call."""
+    names = tuple((tool.get("function") or {}).get("name", "") for tool in tools)
+    if isinstance(choice, dict):
+        return tuple(name for name in names if name == choice["function"]["name"])
+    return () if choice == "none" else names
+
+
+def _misfit(entry: Json, schema: Json | None) -> str:
+    """Why an answer is not one that a schema allows; "" where it is."""
+    import jsonschema  # type: ignore[import-untyped]
+
+    try:
+        jsonschema.validate(json.loads(entry["answer"]), schema or {})
+    except jsonschema.ValidationError as error:
+        return str(error.message)
+    except (jsonschema.SchemaError, ValueError, KeyError) as error:
+        return type(error).__name__
+    return ""
+
+
 def _text(message: Json) -> str:
     """The text of a message, whose content is a string or a list of parts."""
     content: Any = message.get("content")
     if isinstance(content, list):
-        if any(part.get("type", "text") != "text" for part in content):
-            raise NotWritten("Nothing is written for pictures, sounds and documents.")
-        return "".join(part["text"] for part in content)
+        if any(part.get("type", "text") not in ("text", "image_url") for part in content):
+            raise NotWritten("Nothing is written for sounds and documents.")
+        return "".join(part["text"] for part in content if part.get("type", "text") == "text")
     return str(content or "")
 
 

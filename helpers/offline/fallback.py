@@ -75,6 +75,8 @@ class Offline:
         same = [entry for entry in entries if question.asks_as(entry)]
         if same and (needed := question.changes(same)):
             return [*_written_for(question, same, needed), _free()]
+        if question.results and any(question.asks_but_for_results_as(one) for one in entries):
+            return ["Answers to this are written here for other results of its tools.", _free()]
         steered = [entry for entry in entries if "ask" in entry and question.is_steered_as(entry)]
         lines = _asks(steered or entries)
         systems = dict.fromkeys(entry["system"] for entry in entries if "system" in entry)

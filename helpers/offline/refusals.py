@@ -12,6 +12,7 @@
 | 400 3210 | too many texts: 257 recorded 2026-08; too many tokens: reported 2025-10 |
 | 400 3230 | order of roles: recorded 2026-08; the other rules and their words are mistral-common's |
 | 400 3240 | an assistant message without anything: reported 2026 |
+| 400 | a picture for a model without vision: recorded 2025-04 |
 | 400 3280 | a tool call id: reported 2026-03; the newest templates (v13, v15) take any id |
 
 Not refused here, as no real form was seen: an empty text or a wrong `output_dimension` for
@@ -51,7 +52,7 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
-def bad_request(kind: str, code: str, message: str) -> Refused:
+def bad_request(kind: str, code: str | None, message: str) -> Refused:
     """A 400 in the API's usual form."""
     body = {"object": "error", "message": message, "type": kind, "param": None, "code": code}
     return Refused(400, {**body, "raw_status_code": 400})
@@ -82,6 +83,7 @@ def check_chat(body: Any) -> tuple[schema.ChatRequest, Json]:
     _check_order([message["role"] for message in messages], messages)
     model = _model(models.REDIRECTED.get(request.model, request.model), "completion_chat")
     _check_tool_calls(messages, models.template(model))
+    _check_pictures(messages, model)
     _check_arguments(request, model)
     _check_length(body, model)
     return request, model
@@ -177,6 +179,14 @@ def _check_call_ids(ids: set[str]) -> None:
         if not CALL_ID.fullmatch(name):
             words = f"Tool call id was {name} but must be a-z, A-Z, 0-9, with a length of 9."
             raise bad_request("invalid_function_call", "3280", words)
+
+
+def _check_pictures(messages: list[Json], model: Json) -> None:
+    # The capabilities of a model that is not listed are not known.
+    known = "function_calling" in model["capabilities"]
+    if known and "vision" not in model["capabilities"] and tokens.pictures(messages):
+        words = "A request containing images has been given to a model which does not have the"
+        raise bad_request("invalid_request_error", None, f"{words} 'vision' capability.")
 
 
 def _check_arguments(request: schema.ChatRequest, model: Json) -> None:

@@ -1,12 +1,16 @@
 """Written answers: found, drawn, cut and put on the wire as the real API was recorded to do it."""
 
+import base64
 import collections
+import io
 import json
 import math
 import random
+from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 import helpers
 from helpers.offline import answers, bodies, recording, tokens
@@ -17,6 +21,20 @@ ENTRIES = [
     {"ask": "Count.", "answer": "1, 2, 3, 4"},
     {"ask": "Think.", "effort": "high", "thinking": "One and one is two.", "answer": "144"},
     {"ask": "Act.", "tool_call": {"name": "f", "arguments": '{"a": 1}'}},
+    {
+        "ask": "Act twice.",
+        "tools": ["f"],
+        "tool_calls": [
+            {"name": "f", "arguments": '{"a": 1}'},
+            {"name": "invented", "arguments": '{"b": [1, 2, 3]}'},
+        ],
+    },
+    {"ask": "Act twice.", "tools": ["f"], "results": ["19", "no such tool"], "answer": "Nineteen."},
+    {"ask": "Hello.", "tools": ["f"], "answer": "Hello."},
+    {"ask": "Hello.", "choice": "any", "tool_call": {"name": "f", "arguments": "{}"}},
+    {"ask": "Sort it.", "formats": ["json_object", "json_schema"], "answer": '{"label": "rental"}'},
+    {"holds": ["is wrong", "label"], "after": ["Sort it."], "answer": "Sorry."},
+    {"ask": "What is this?", "picture": "tickets_chart.png", "answer": "A chart."},
     {
         "ask": "Draw.",
         "candidates": [{"text": t, "weight": w} for t, w in (("a", 6), ("b", 3), ("c", 1))],
@@ -141,6 +159,162 @@ def test_tool_calls_come_whole(standing_in, ask):
     assert len(call["id"]) == 9 and call["id"].isalnum()
     assert call["function"] == {"name": "f", "arguments": '{"a": 1}'}
     assert (reply.text, reply.finish_reason) == ("", "tool_calls")
+
+
+def conversation(ask, calls, results):
+    """The messages up to the results of these calls."""
+    found = [{"role": "user", "content": ask}]
+    found.append({"role": "assistant", "content": "", "tool_calls": calls})
+    for call, result in zip(calls, results, strict=True):
+        found.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+    return found
+
+
+@pytest.mark.parametrize(
+    "ask", [helpers.chat, lambda *a, **k: [*(s := helpers.stream(*a, **k)), s.reply][-1]]
+)
+def test_parallel_calls_come_together_with_their_places(standing_in, ask):
+    reply = ask("Act twice.", tools=[TOOL])
+    assert [call["function"]["name"] for call in reply.tool_calls] == ["f", "invented"]
+    assert [call["index"] for call in reply.tool_calls] == [0, 1]
+    assert len({call["id"] for call in reply.tool_calls}) == 2
+    (only,) = ask("Act twice.", tools=[TOOL], parallel_tool_calls=False).tool_calls
+    assert only["function"]["name"] == "f"
+
+
+def test_a_written_answer_follows_the_results_that_it_is_written_for(standing_in):
+    calls = helpers.chat("Act twice.", tools=[TOOL]).tool_calls
+    right = conversation("Act twice.", calls, ['{"n": 19}', "no such tool: invented"])
+    assert helpers.chat(right, tools=[TOOL]).text == "Nineteen."
+    for results in (["20", "no such tool"], ["no such tool", "19"]):
+        with pytest.raises(LookupError):
+            helpers.chat(conversation("Act twice.", calls, results), tools=[TOOL])
+
+
+def test_calls_are_cut_by_max_tokens_within_their_arguments(standing_in):
+    problems = []
+    whole = helpers.chat("Act twice.", tools=[TOOL])
+    for limit in range(4, whole.usage.completion_tokens + 2):
+        reply = helpers.chat("Act twice.", tools=[TOOL], max_tokens=limit)
+        cut = limit < whole.usage.completion_tokens
+        arguments = [call["function"]["arguments"] for call in reply.tool_calls]
+        whole_arguments = [call["function"]["arguments"] for call in whole.tool_calls]
+        alike = [w.startswith(a) for a, w in zip(arguments, whole_arguments, strict=False)]
+        if reply.finish_reason != ("length" if cut else "tool_calls") or not all(alike):
+            problems.append((limit, reply))
+        if not cut and arguments != whole_arguments:
+            problems.append((limit, arguments))
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [
+        ("auto", []),
+        ("any", ["f"]),
+        ("required", ["f"]),
+        ({"type": "function", "function": {"name": "f"}}, ["f"]),
+    ],
+)
+def test_tool_choice_decides_whether_a_tool_is_called(standing_in, choice, called):
+    reply = helpers.chat("Hello.", tools=[TOOL], tool_choice=choice)
+    assert [call["function"]["name"] for call in reply.tool_calls] == called
+    assert bool(reply.text) != bool(called)
+
+
+def test_without_the_tools_that_it_needs_no_answer_is_found(standing_in):
+    other = {"type": "function", "function": {"name": "g", "parameters": {}}}
+    named_other = {"type": "function", "function": {"name": "g"}}
+    for params in (
+        {},
+        {"tools": [other]},
+        {"tools": [TOOL], "tool_choice": "none"},
+        {"tools": [TOOL, other], "tool_choice": named_other},
+    ):
+        with pytest.raises(LookupError):
+            helpers.chat("Act.", **params)
+    assert helpers.chat("Act.", tools=[other, TOOL]).tool_calls
+
+
+def test_an_answer_in_json_fits_the_schema_of_the_request(standing_in):
+    def asked(schema):
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+        return helpers.chat("Sort it.", response_format=form).text
+
+    string = {"type": "string"}
+    assert asked({"type": "object", "required": ["label"]}) == '{"label": "rental"}'
+    for schema in (
+        {"type": "object", "required": ["label", "age"]},
+        {"type": "object", "properties": {"label": {"enum": ["repair"]}}},
+        {"type": "object", "properties": {"age": string}, "additionalProperties": False},
+        {"type": "none of these"},
+    ):
+        with pytest.raises(LookupError):
+            asked(schema)
+    assert helpers.chat("Sort it.", response_format={"type": "json_object"}).text
+
+
+def test_an_answer_may_depend_on_parts_of_the_last_message(standing_in):
+    talk = [{"role": role, "content": "Sort it."} for role in ("user", "assistant")]
+    said = {"role": "user", "content": "The label is wrong."}
+    assert helpers.chat([*talk, said]).text == "Sorry."
+    with pytest.raises(LookupError):
+        helpers.chat([*talk, {**said, "content": "The label is fine."}])
+    with pytest.raises(LookupError):
+        helpers.chat([said])
+
+
+def shows(address):
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": address}]
+    return [{"role": "user", "content": parts}]
+
+
+def address_of(content):
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+CHART = (Path(__file__).parent.parent.parent / "data" / "tickets_chart.png").read_bytes()
+
+
+def test_a_picture_is_answered_where_it_is_the_one_of_the_answer(standing_in):
+    reply = helpers.chat(shows(address_of(CHART)))
+    assert reply.text == "A chart."
+    assert helpers.chat(shows({"url": address_of(CHART)})).usage == reply.usage
+    for other in ("https://example.com/a.png", address_of(b"x"), "data:image/png;base64,?"):
+        with pytest.raises(LookupError):
+            helpers.chat(shows(other))
+    with pytest.raises(LookupError):
+        helpers.chat("What is this?")
+
+
+def test_the_pixels_of_a_picture_are_counted(standing_in):
+    width, height = Image.open(io.BytesIO(CHART)).size
+    body = {"model": "mistral-large-latest", "messages": shows(address_of(CHART))}
+    alone = {**body, "messages": [{"role": "user", "content": "What is this?"}]}
+    picture = tokens.count_prompt(body) - tokens.count_prompt(alone)
+    assert picture == tokens.count_picture(width, height) > 100
+    assert tokens.count_prompt({**body, "messages": shows("https://example.com/a.png")}) < picture
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "recorded"),
+    [
+        # Prompt tokens of the real API less those of the text: public recorded traffic.
+        (60, 30, 8),
+        (240, 278, 100),
+        (400, 301, 176),
+        # As the first, scaled down: not recorded.
+        (3080, 1540, 56 * 28),
+    ],
+)
+def test_a_picture_counts_as_recorded(width, height, recorded):
+    assert tokens.count_picture(width, height) == recorded
+
+
+def test_a_model_without_vision_refuses_pictures(standing_in):
+    with pytest.raises(helpers.APIError, match="does not have the 'vision' capability") as error:
+        helpers.chat(shows(address_of(CHART)), model="codestral-latest")
+    assert error.value.status == 400
 
 
 @pytest.mark.parametrize(

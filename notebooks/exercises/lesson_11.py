@@ -1,0 +1,315 @@
+"""Checks of lesson 11, Structured output and tools."""
+
+import datetime
+import json
+import sqlite3
+
+import pydantic
+
+import helpers
+
+from . import exercise
+
+LABELS = ("booking", "rental", "payment", "repair", "parts", "warranty")
+LOST = "Where is my order?"
+BAD = '{"label": "delivery", "urgency": 1, "quote": "my order"}'
+REMEDIES = ("repair", "raise max_tokens", "wait and retry", "ask a person")
+CLAIM = {"part": "brake cable", "months": 3, "photo": True}
+
+
+@exercise(
+    "Describe a claim",
+    hints=(
+        "Look at `Ticket`: the same three things are in it, a text, a number with limits, `extra`.",
+        "A field is a name and a type: `part: str`. Limits come after it, with `= Field(ge=…, le=…)`.",
+    ),
+)
+def claim(model):
+    if not isinstance(model, type) or not issubclass(model, pydantic.BaseModel):
+        return f"A class that inherits from BaseModel is wanted. This is {model!r:.60}."
+    missing = [name for name in CLAIM if name not in model.model_fields]
+    if missing:
+        return f"The class has no field `{missing[0]}`."
+    if extra := set(model.model_fields) - set(CLAIM):
+        return f"The class has a field that nobody asked for: {sorted(extra)[0]}."
+    for fields in (CLAIM, CLAIM | {"months": 0}, CLAIM | {"months": 120, "photo": False}):
+        if not _accepts(model, fields):
+            return f"It refuses {json.dumps(fields)}, which is a good claim."
+    for fields, why in (
+        (CLAIM | {"months": -1}, "-1 months"),
+        (CLAIM | {"months": 121}, "121 months"),
+        (CLAIM | {"months": 2.5}, "2.5 months, which is no whole number"),
+        (CLAIM | {"part": 7}, "a part that is a number"),
+        (CLAIM | {"photo": "on the way"}, "a photo that is neither true nor false"),
+        ({"part": "lamp", "months": 1}, "a claim without `photo`"),
+        (CLAIM | {"name": "Ada"}, "a field `name`, which the class doesn't have"),
+    ):
+        if _accepts(model, fields):
+            return f"It accepts {why}."
+    return None
+
+
+def _accepts(model, fields):
+    try:
+        model.model_validate_json(json.dumps(fields))
+    except pydantic.ValidationError:
+        return False
+    return True
+
+
+@exercise(
+    "Show the model its error",
+    hints=(
+        "The model must see what it was asked, what it answered, and what is wrong with that.",
+        "Its own answer has the role `assistant`; your complaint has the role `user`.",
+        "`explain(error)` names the field and the labels that are allowed.",
+    ),
+)
+def repair(messages):
+    if problem := _not_messages(messages):
+        return problem
+    roles = [message["role"] for message in messages]
+    if roles not in (["user", "assistant", "user"], ["system", "user", "assistant", "user"]):
+        return f"The roles are {', '.join(map(str, roles)) or 'none'}. Four messages are wanted."
+    if roles[0] != "system":
+        return "The system prompt is missing: each request carries it again."
+    question, answer, complaint = (message["content"] for message in messages[1:])
+    if question != LOST:
+        return f"The first question was {LOST!r}, not {question!r:.60}."
+    if answer != BAD:
+        return "The answer of the model goes back unchanged, as the string that it was."
+    if "label" not in complaint:
+        return "The last message doesn't name the field that is wrong."
+    if missing := [label for label in LABELS if label not in complaint]:
+        return f"The last message doesn't say what is allowed: {missing[0]!r} is missing."
+    return None
+
+
+def _not_messages(messages):
+    """What is wrong with the form of a conversation, if anything."""
+    if not isinstance(messages, list | tuple) or not messages:
+        return f"A conversation is a list of messages. This is {messages!r:.60}."
+    if not all(isinstance(message, dict) and "role" in message for message in messages):
+        return "Each message is a dict with a `role`."
+    texts = [message.get("content") for message in messages]
+    if not all(isinstance(text, str) for text in texts):
+        return "Each message has a `content` that is a string."
+    return None
+
+
+@exercise(
+    "Which remedy?",
+    hints=(
+        "Which of the four is a mistake that the model can see and correct?",
+        "Two of the four are no mistake of the model: one is your limit, one the API's.",
+    ),
+)
+def remedy(was_cut, urgency_5, still_wrong, status_429):
+    given = (was_cut, urgency_5, still_wrong, status_429)
+    if odd := [one for one in given if one not in REMEDIES]:
+        return f"{odd[0]!r:.60} is none of the four remedies."
+    if was_cut != "raise max_tokens":
+        return f"A cut answer stays cut: {was_cut!r} asks for the same again, with the same limit."
+    if urgency_5 != "repair":
+        return f"The model can correct an urgency of 5, if it is shown the limit. You chose {urgency_5!r}."
+    if still_wrong == "repair":
+        return "One repair has failed already: another costs more, and rarely helps."
+    if still_wrong != "ask a person":
+        return f"{still_wrong!r} doesn't help where the model repeats a mistake."
+    if status_429 != "wait and retry":
+        return f"A 429 passes with time (lesson 06). You chose {status_429!r}."
+    return None
+
+
+@exercise(
+    "Answer two calls",
+    hints=(
+        "Four messages: the question, the model's message, and a result for each call.",
+        "`both.raw` holds the model's message. Send it back unchanged.",
+        "A result is `{'role': 'tool', 'tool_call_id': …, 'content': …}`; `content` is a string.",
+    ),
+)
+def results(messages, reply):
+    if not isinstance(reply, helpers.Reply) or not reply.tool_calls:
+        return "The second argument is `both`, the reply that holds the calls."
+    if not isinstance(messages, list | tuple) or not all(isinstance(m, dict) for m in messages):
+        return f"A conversation is a list of dicts. This is {messages!r:.60}."
+    roles = [message.get("role") for message in messages]
+    if roles[:2] != ["user", "assistant"]:
+        return f"It begins with your question and the model's message. The roles are {roles}."
+    return _wrong_results(messages[1], messages[2:], reply.tool_calls, _days)
+
+
+def _days(call):
+    spans = json.loads(call["function"]["arguments"])
+    start, end = (datetime.date.fromisoformat(spans[name]) for name in ("start", "end"))
+    return str((end - start).days)
+
+
+def _wrong_results(wish, answers, calls, run):
+    """What is wrong with the message that calls and its results, if anything."""
+    sent = wish.get("tool_calls")
+    if sent != calls:
+        return "The model's message goes back with its `tool_calls` unchanged."
+    if len(answers) != len(calls):
+        return f"{len(calls)} calls came, and {len(answers)} results follow."
+    if any(answer.get("role") != "tool" for answer in answers):
+        return "A result has the role `tool`."
+    found = {answer.get("tool_call_id"): answer.get("content") for answer in answers}
+    for call in calls:
+        if call["id"] not in found:
+            return f"No result names the id {call['id']} as its `tool_call_id`."
+        content = found[call["id"]]
+        if not isinstance(content, str):
+            return f"`content` is a string. It is {content!r:.60}."
+        if run(call) not in content:
+            return f"The result of {call['id']} is {run(call)}, and not {content!r:.60}."
+    return None
+
+
+@exercise(
+    "Choose the tool_choice",
+    hints=(
+        "The table above has all of them. One leaves the choice to the model.",
+        'A name is a dict: `{"type": "function", "function": {"name": …}}`.',
+    ),
+)
+def choice(chat, form, last):
+    if chat != "auto":
+        return f"In the chat the model should decide. {chat!r:.60} decides for it."
+    if form in ("any", "required"):
+        return f"{form!r} demands a call, but of any tool: only a name demands this one."
+    if not isinstance(form, dict):
+        return f"For one tool, `tool_choice` is a dict that names it. This is {form!r:.60}."
+    function = form.get("function")
+    if not isinstance(function, dict) or function.get("name") != "days_between":
+        return "The name stands in the dict under `function` and `name`: days_between."
+    if form.get("type", "function") != "function" or set(form) - {"type", "function"}:
+        return "The dict has two fields: `type`, which is 'function', and `function`."
+    if last != "none":
+        return f"With {last!r:.60} the model may still call a tool in the last round."
+    return None
+
+
+ALLOWED = (
+    "SELECT count(*) FROM tickets",
+    "SELECT label, count(*) FROM tickets GROUP BY label",
+    "SELECT id FROM tickets WHERE hard = 1",
+)
+FORBIDDEN = (
+    "SELECT text FROM tickets",
+    "SELECT * FROM tickets",
+    "SELECT id FROM tickets WHERE text LIKE '%deposit%'",
+    "SELECT max(length(text)) FROM tickets",
+    "DELETE FROM tickets",
+    "UPDATE tickets SET label = 'x'",
+    "SELECT * FROM sqlite_master",
+)
+
+
+@exercise(
+    "Hide what customers wrote",
+    hints=(
+        "`read_only` does nearly all of it. Ask it at the end, for what you don't decide yourself.",
+        "For SQLITE_READ, `table` is the table and `name` the column: refuse the column `text`.",
+        "A function that ends without `return` returns None, which is no decision.",
+    ),
+)
+def authorizer(decide):
+    if not callable(decide):
+        return f"Define a function. This is {decide!r:.60}."
+    for sql in (*ALLOWED, *FORBIDDEN):
+        ran = _runs(sql, decide)
+        if ran and sql in FORBIDDEN:
+            return f"It lets this pass: {sql}"
+        if not ran and sql in ALLOWED:
+            return f"It refuses this, or fails at it: {sql}"
+    return None
+
+
+def _runs(sql, decide):
+    database = sqlite3.connect(":memory:")
+    try:
+        database.execute("CREATE TABLE tickets (id TEXT, text TEXT, label TEXT, hard INTEGER)")
+        database.execute("INSERT INTO tickets VALUES ('m1', 'My deposit?', 'payment', 1)")
+        database.commit()
+        database.set_authorizer(decide)
+        database.execute(sql).fetchall()
+    except sqlite3.Error:
+        return False
+    finally:
+        database.close()
+    return True
+
+
+@exercise(
+    "Find the bug",
+    hints=(
+        "There are three mistakes. Compare with the last lines of `solve`.",
+        "What must stand before the results? And which call does a result answer?",
+        "`[:1]` answers the first call only. Each call needs its own result.",
+    ),
+)
+def step(next_messages):
+    if not callable(next_messages):
+        return f"Define a function. This is {next_messages!r:.60}."
+    for count in (1, 2):
+        calls = [
+            {
+                "id": f"aBc45678{number}",
+                "type": "function",
+                "function": {"name": "days_between", "arguments": "{}"},
+                "index": number,
+            }
+            for number in range(count)
+        ]
+        asked = {"role": "user", "content": "How long?"}
+        reply = helpers.Reply(tool_calls=calls, finish_reason="tool_calls")
+        got = next_messages([asked], reply, lambda call: f"result of {call['id']}")
+        if not isinstance(got, list | tuple) or not all(isinstance(m, dict) for m in got):
+            return f"The function returns a list of messages. It returned {got!r:.60}."
+        if not got or got[0] != asked:
+            return "The conversation so far is missing at the beginning."
+        if len(got) < 2 or got[1].get("role") != "assistant":
+            return "The model's message with its calls is missing between question and results."
+        if problem := _wrong_results(
+            got[1], got[2:], calls, lambda call: f"result of {call['id']}"
+        ):
+            return problem
+    return None
+
+
+@exercise(
+    "Price a photo",
+    hints=(
+        "`picture_tokens` of the lesson counts it.",
+        "`models` holds the price of a million tokens of input, in `usd_per_million_input`.",
+    ),
+)
+def picture(tokens, dollars):
+    if not _is_number(tokens) or not _is_number(dollars):
+        return f"Two numbers are wanted. These are {tokens!r:.40} and {dollars!r:.40}."
+    if tokens == 43 * 33:
+        return "Each row of squares has one token more, at its end."
+    if tokens == 42 * 32 or tokens == 43 * 32:
+        return "A square that is only begun counts as a whole one: round up."
+    if tokens != 44 * 33:
+        return f"1,200 by 900 pixels are not {tokens} tokens."
+    row = helpers.models().set_index("id")["usd_per_million_input"]
+    right = 10_000 * tokens * row["mistral-large-2512"] / 1_000_000
+    for bill, mistake in (
+        (right / 10_000, "This is the price of one photo."),
+        (right * 1_000_000, "The prices are for a million tokens."),
+        (10_000 * tokens * row["mistral-small-2603"] / 1_000_000, "This is Small 4's price."),
+    ):
+        if _close(dollars, bill):
+            return mistake
+    return None if _close(dollars, right) else f"10,000 photos don't cost {dollars:,.2f} dollars."
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _close(a, b):
+    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
