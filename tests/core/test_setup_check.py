@@ -224,7 +224,7 @@ def test_live_mode_without_a_key_is_said(monkeypatch):
 
 def test_a_full_disk_is_said(monkeypatch):
     monkeypatch.setattr(setup_check.shutil, "disk_usage", lambda path: Usage(9e9, 9e9, 20e6))
-    assert to_do(setup_check.disk(), "20 MB are free", "make it 300")
+    assert to_do(setup_check.disk(), "20 MB are free", "it 300")
 
 
 def test_a_check_that_fails_itself_shows_no_message_of_others(monkeypatch):
