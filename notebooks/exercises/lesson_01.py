@@ -13,11 +13,12 @@ from . import exercise
 VARIABLE = "MISTRAL_API_KEY"
 # A made-up key, in three pieces so that no scanner reports this file.
 MADE_UP = "0a1b2c3d4e5f" + "6a7b8c9d0e1f" + "2a3b4c5d"
+OWN = "another-key-of-your-own"
 COPIED = "an-example-and-not-a-key"
 
 
 @exercise(
-    "Which setting wins?",
+    "Predict which setting wins",
     hints=(
         "`load_dotenv` leaves a variable alone that is already set.",
         "`override=True` reverses this.",
@@ -53,7 +54,7 @@ def winner(value, override):
 
 
 @exercise(
-    "Whose problem is it?",
+    "Name what stopped five programs",
     hints=(
         "Only one status is a verdict on the key.",
         "403 and 429 are about the plan and its limits, 500 and above about the server.",
@@ -108,7 +109,7 @@ def read_key(function):
         what = f"raises {type(got).__name__}" if isinstance(got, BaseException) else "returns"
         return f"Where there is no key at all, it {what}, and does not raise a RuntimeError."
     if VARIABLE not in str(got):
-        return f"The RuntimeError should say what to do, with the variable's name. It says: {got}"
+        return f"The RuntimeError should say what to do, and name {VARIABLE}. It says: {str(got)!r}"
     return None
 
 
@@ -163,9 +164,9 @@ def leaky_files(function):
     if not callable(function):
         return f"Define a function. This is a {type(function).__name__}."
     leaks = {
-        ".env": f"{VARIABLE}=my-own{'-key' * 6}",
+        ".env": f"{VARIABLE}={OWN}",
+        "Dockerfile": f"ENV {VARIABLE}={MADE_UP}",
         "server.log": f"Authorization: Bearer {MADE_UP}",
-        "settings.py": f'mistral_key = "{MADE_UP}"',
     }
     clean = {"README": "Set MISTRAL_API_KEY to your key.", "notes.txt": "Buy milk."}
     with tempfile.TemporaryDirectory() as name:
@@ -175,7 +176,7 @@ def leaky_files(function):
         (folder / "picture.png").write_bytes(bytes(range(256)))
         (folder / "drafts").mkdir()
         try:
-            found = function(folder, "my-own" + "-key" * 6)
+            found = function(folder, OWN)
         except (IsADirectoryError, PermissionError):
             return (
                 "The folder has another folder in it, and the function tries to read that as text."
@@ -193,9 +194,9 @@ def leaky_files(function):
 
 
 CONTENT = {
-    ".env": "your own key is in it",
+    ".env": "the key that was passed as `own` is in it",
+    "Dockerfile": "32 letters and digits stand after the word mistral",
     "server.log": "a header of a request is in it",
-    "settings.py": "32 letters and digits stand after the word mistral",
 }
 
 
@@ -209,9 +210,9 @@ CONTENT = {
 def rotate(order):
     if not isinstance(order, str | list | tuple):
         return f"Write the letters in order, as in 'ABCDE'. This is a {type(order).__name__}."
-    letters = [str(letter) for letter in order]
+    letters = [letter for letter in "".join(map(str, order)).upper() if letter.isalpha()]
     if sorted(letters) != list("ABCDE"):
-        return f"Each of the letters A to E stands there once. You have {''.join(letters)!r}."
+        return f"Use each of the letters A to E once. You have {''.join(letters) or 'none'}."
     at = {letter: letters.index(letter) for letter in letters}
     if at["B"] > min(at["C"], at["D"]):
         return "There is no new key yet that could be checked or put into place."

@@ -81,7 +81,7 @@ def times(function):
 
 
 @exercise(
-    "Ask again?",
+    "Decide whether to ask again",
     hints=(
         "The question is about the same request, unchanged.",
         "Whatever is wrong with a request is still wrong when you send it again.",
@@ -232,6 +232,8 @@ def turn(function):
                 f"After an answer with the finish_reason {reason!r}, the conversation of two "
                 f"messages has {len(got)}."
             )
+        if isinstance(got[-1], dict) and isinstance(got[-1].get("content"), helpers.Reply):
+            return "The content of the last message is the whole reply, and not its text."
         return f"After a complete answer, its last two messages are {list(got[-2:])}."
     return None
 

@@ -50,7 +50,7 @@ def schema(response_format):
 
 
 @exercise(
-    "What does each sentence do?",
+    "Predict what each sentence does",
     hints=(
         "Which of the three rules would nobody have told the model?",
         "One sentence carries the limit for both answers that are not refusals.",
@@ -92,7 +92,7 @@ def order(messages):
         return "Each message is a dict with `role` and `content`."
     roles = [str(message["role"]) for message in messages]
     if roles != [role for role, _ in wanted]:
-        return f"The roles are {' → '.join(roles) or 'none'}."
+        return f"Your roles: {' → '.join(roles) or 'none'}. Compare them with the request."
     for message, (role, content) in zip(messages, wanted, strict=True):
         if message["content"] != content:
             return f"A message of the {role} is {message['content']!r}, and not {content!r}."
@@ -104,7 +104,7 @@ def order(messages):
 
 
 @exercise(
-    "How many tokens stay?",
+    "Predict how many tokens stay",
     hints=(
         "Add up from the likeliest on: 0.4, 0.7, 0.9, 1.0.",
         "The token that reaches `top_p` is still kept.",
@@ -129,7 +129,7 @@ def kept(tokens):
 
 
 @exercise(
-    "Which texts are the same?",
+    "Predict which texts are the same",
     hints=(
         "At temperature 0 nothing is drawn: the favourite is always taken.",
         "A seed decides the draws. Do they lead to the same text if the beginning is another?",

@@ -23,10 +23,12 @@ TOPIC, GROUP = SENTENCES["topic"].to_numpy(), SENTENCES["group"].to_numpy()
 def cost(requests, dollars):
     if type(requests) is not int:
         return f"The number of requests is a whole number. It is {requests!r}."
+    # `helpers.price` gives both currencies.
+    dollars = getattr(dollars, "usd", dollars)
     if not is_number(dollars):
         return f"The price is a number of dollars. It is {dollars!r}."
     if requests == 196:
-        return "196 requests of 256 texts: each of them has 51,200 tokens, and is refused."
+        return "196 requests of 256 texts: each has 51,200 tokens, and would be refused."
     if requests == 611:
         return "611 is all tokens by 16,384. But a text can't be divided between two requests."
     if requests == 617:
@@ -52,6 +54,8 @@ def closest(pairs, texts, gap):
     if not isinstance(texts, list | tuple | set | np.ndarray) or len(texts) != 2:
         return "`texts` holds two sentences."
     rows = [SENTENCES.index[SENTENCES["text"] == text] for text in texts]
+    if all(isinstance(text, int | np.integer) for text in texts):
+        return "These are numbers of rows. `sentences['text'][number]` is the sentence."
     if not all(map(len, rows)):
         return "Write the sentences word for word, as they stand in `sentences`."
     one, other = (row[0] for row in rows)
@@ -67,7 +71,7 @@ def closest(pairs, texts, gap):
     if abs(gap - best["cosine"]) <= 0.005 < abs(gap - right):
         return "This is their cosine, and not how far it is above the median."
     if abs(gap - right) > 0.005:
-        return f"Their cosine is not {gap:.3g} above the median of such pairs."
+        return f"Their cosine is not {gap:.3g} above the median of the pairs on different topics."
     return None
 
 
@@ -219,6 +223,9 @@ def floor(vectors, changed):
         return "The first argument is the lesson's array `vectors`."
     if not isinstance(changed, dict) or set(changed) != {"raised", "centred"}:
         return "A dict with two numbers is wanted, for 'raised' and for 'centred'."
+    for what, number in changed.items():
+        if not is_number(number):
+            return f"{what}: a number of sentences is wanted. It is {number!r}."
     raised = np.column_stack([0.67 * vectors, np.full(len(vectors), 0.74)])
     before = neighbours(vectors)
     for what, these in {"raised": raised, "centred": raised - raised.mean(axis=0)}.items():
@@ -249,7 +256,7 @@ def threshold(pairs, chosen):
         return f"A threshold is a number. It is {chosen!r}."
     found, true = pairs["cosine"] >= chosen, pairs["paraphrase"]
     if wrong := (found & ~true).sum():
-        return f"At {chosen:.3f}, {wrong} of the {found.sum()} pairs found are no paraphrases."
+        return f"At {chosen:.3f}, {found.sum()} pairs are found, and {wrong} of them should not be."
     best = (true & (pairs["cosine"] > pairs.loc[~true, "cosine"].max())).sum()
     if (found & true).sum() < best:
         return f"At {chosen:.3f}, no pair is wrong, but {best - found.sum()} are missed needlessly."

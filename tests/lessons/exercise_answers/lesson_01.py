@@ -95,7 +95,7 @@ ANSWERS = {
             ((file_first,), "both have a key, it returns 'key-in-the-file'"),
             ((only_missing,), "the variable is empty, it returns ''"),
             ((returns_none,), "no key at all"),
-            ((silent,), "It says: No key."),
+            ((silent,), "It says: 'No key.'"),
             ((lambda file: os.environ["MISTRAL_API_KEY"],), "not set, it raises KeyError"),
         ],
     ),
@@ -115,18 +115,19 @@ ANSWERS = {
         right=[leaky("rglob('*')"), leaky("iterdir()", end="")],
         wrong=[
             (leaky("iterdir()", test=""), "another folder in it"),
-            (leaky("glob('*.*')", test="path.suffix and path.is_file() and "), "missed '.env'"),
+            (leaky("glob('*.*')"), "missed 'Dockerfile'"),
+            (leaky("iterdir()").replace("path, own)]", "path, own_key)]"), "passed as `own`"),
             ((lambda folder, own: [path.name for path in folder.iterdir()],), "holds no key"),
             ((lambda folder, own: True,), "returned True"),
         ],
     ),
     "rotate": Answers(
-        right=[("BCDAE",), ("BDCAE",), (list("EBDCA"),)],
+        right=[("BCDAE",), ("BDCAE",), (list("EBDCA"),), ("b, c, d, a, e",)],
         wrong=[
             (("ABCDE",), "they stop"),
             (("BDACE",), "before you know"),
             (("CBDAE",), "no new key yet"),
-            (("BCDA",), "'BCDA'"),
+            (("BCDA",), "You have BCDA."),
         ],
     ),
 }

@@ -142,6 +142,11 @@ def question_stays(conversation, text, reply):
     return turn(conversation, text, reply) if reply.finish_reason == "stop" else [*conversation, 1]
 
 
+def whole_reply(conversation, text, reply):
+    answered = turn(conversation, text, reply)
+    return [message | {"content": reply} for message in answered]
+
+
 def both_by_user(conversation, text, reply):
     answered = turn(conversation, text, reply)
     return [message | {"role": "user"} for message in answered]
@@ -225,6 +230,7 @@ ANSWERS = {
             ((always,), "finish_reason 'length', the conversation of two messages has 4"),
             ((question_stays,), "has 3"),
             ((both_by_user,), "last two messages are"),
+            ((whole_reply,), "and not its text"),
             ((lambda conversation, text, reply: conversation.extend([]),), "It returned None"),
         ],
     ),

@@ -8,6 +8,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
+import helpers
 from tests.lessons.solutions import Answers
 
 FROZE = (
@@ -38,7 +39,11 @@ gains = np.concatenate(scores) - accuracy["embeddings"]
 
 ANSWERS = {
     "cost": Answers(
-        right=[(618, 1.0), (618, 50_000 * 200 * 0.1 / 1e6)],
+        right=[
+            (618, 1.0),
+            (618, 50_000 * 200 * 0.1 / 1e6),
+            (618, helpers.price(50_000 * 200, "mistral-embed")),
+        ],
         wrong=[
             ((196, 1.0), "51,200 tokens"),
             ((611, 1.0), "can't be divided"),
@@ -64,13 +69,14 @@ ANSWERS = {
             ),
             (
                 f"check.closest(pairs, {FROZE}, pairs['cosine'][0])",
-                "above the median of such pairs",
+                "above the median of the pairs on",
             ),
             (
                 f"check.closest(pairs, {FROZE}, "
                 "pairs.loc[pairs['kind'] == 'different topics', 'cosine'].max())",
                 "This is their cosine",
             ),
+            ("check.closest(pairs, (0, 40), 0.5)", "numbers of rows"),
             ("check.closest(pairs, ('It was cold.', 'It froze.'), 0.44)", "word for word"),
         ],
     ),
