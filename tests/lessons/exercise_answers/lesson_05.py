@@ -129,6 +129,7 @@ ANSWERS = {
             ("check.floor(vectors, {'raised': 120, 'centred': 11})", "those that stayed"),
             ("check.floor(vectors, {'raised': 0, 'centred': 0})", "centred: not 0 sentences"),
             ((np.eye(3), {"raised": 0}), "two numbers"),
+            ((np.eye(3), {"raised": "none", "centred": "some"}), "It is 'none'"),
         ],
     ),
     "threshold": Answers(
@@ -140,7 +141,7 @@ ANSWERS = {
         wrong=[
             (
                 "check.threshold(pairs, pairs.loc[pairs['paraphrase'], 'cosine'].min())",
-                "no paraphr",
+                "of them should not be",
             ),
             ("check.threshold(pairs, pairs['cosine'].max())", "missed needlessly"),
             ("check.threshold(pairs, '0.5')", "It is '0.5'"),
