@@ -2,12 +2,14 @@
 
 import math
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
 import helpers
 from tests.lessons.cells import NOTEBOOKS
+from tests.lessons.solutions import solutions
 
 NAME = "04_system_prompts_and_temperature"
 MEASURED = NOTEBOOKS.parent / "data" / "measured"
@@ -21,6 +23,11 @@ PROMPTS = (*CHECKERS, "system", "try")
 TOY = ("start", "try", "logits", "top-p")
 REAL = (*TOY, "real-load", "real", "real-table")
 MODEL = (*TOY, "words", "followers", "next-logits", "write", "write-temperatures")
+
+BOOK = nbformat.read(NOTEBOOKS / f"{NAME}.ipynb", as_version=4)
+SOLUTIONS = {
+    name: f"from exercises import lesson_04 as check\n{source}" for name, source in solutions(BOOK)
+}
 
 
 def read(name):
@@ -232,7 +239,8 @@ def test_each_prompt_of_the_lesson_passes_and_fails_as_the_text_says(lesson):
 def test_a_prompt_without_one_of_its_sentences_fails_where_that_sentence_mattered(lesson):
     shown = lesson(NAME)
     shown.run(*PROMPTS, "sentences")
-    assert shown.run("solution-1").splitlines()[:4] == [
+    text = shown.run("start", start=SOLUTIONS["needed"])
+    assert [line for line in text.splitlines() if line.startswith("without")] == [
         "without role: ['passes', 'passes', 'passes', 'passes']",
         "without length: ['has 4 sentences', 'has 4 sentences', 'passes', 'passes']",
         "without scope: ['passes', 'passes', 'does not refuse', 'does not refuse']",
@@ -337,9 +345,10 @@ def test_seeds_differ_and_each_repeats_itself(lesson):
     assert len({first for first, _ in pairs}) == len(pairs) >= 2
 
 
-def test_the_favourite_has_half_where_exercise_2_says(lesson):
+def test_the_favourite_has_half_where_the_solution_says(lesson):
     shown = lesson(NAME)
-    text = shown.run(*REAL, "solution-2")
+    shown.run(*REAL)
+    text = shown.run("start", start=SOLUTIONS["half"])
     for prompt in FAVOURITES:
         said = float(text.split(f"{prompt}: at about ")[1][:4])
         near = {
@@ -351,7 +360,8 @@ def test_the_favourite_has_half_where_exercise_2_says(lesson):
 
 def test_a_penalty_breaks_the_loop(lesson):
     shown = lesson(NAME)
-    text = shown.run(*MODEL, "solution-3")
+    shown.run(*MODEL)
+    text = shown.run("start", start=SOLUTIONS["penalize"])
     free, *penalized = text.split("penalty ")[1:]
     assert free.count("Please bring the bicycle.") >= 2
     assert all(varied.count("Please bring the bicycle.") < 2 for varied in penalized)

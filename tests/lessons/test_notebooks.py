@@ -147,6 +147,22 @@ def test_a_lesson_ends_with_recap_exercises_and_next(path):
 
 
 @each
+def test_the_minutes_follow_their_rule(path):
+    """Words / 180 + lines of code that are not folded / 8 + 5 for each exercise, to 5 minutes."""
+    book = read(path)
+    if "objectives" not in book.metadata:  # the lesson's exercises have the older form
+        return
+    texts = [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+    words = sum(len(without_fences(text).split()) for text in texts)
+    visible = sum(len(lines(cell)) for cell in code(book) if not is_folded(cell))
+    exercises = sum("exercise" in tags(cell) for cell in code(book))
+    counted = words / 180 + visible / 8 + 5 * exercises
+    stated = int(re.search(r"\*\*(\d+) minutes", book.cells[0].source)[1])
+    assert stated % 5 == 0
+    assert abs(stated - counted) <= 2.5, f"{words} words, {visible} lines, {exercises} exercises"
+
+
+@each
 def test_pictures_have_a_description_and_their_numbers(path):
     """Each comes with an alternative text, the same in words below it, and its numbers as a table."""
     for cell in code(read(path)):

@@ -1,0 +1,242 @@
+"""Checks of lesson 03, Streaming."""
+
+import json
+
+import helpers
+
+from . import exercise
+
+
+@exercise(
+    "Count what came over the wire",
+    hints=(
+        "Each event is a line that begins with `data: `. `raw.decode().splitlines()` makes lines.",
+        "`[DONE]` is an event without JSON.",
+        "Not every chunk has a `p`: `chunk.get('p', '')`.",
+    ),
+)
+def wire(raw, events, padding):
+    if not isinstance(raw, bytes):
+        return f"The first argument is `raw`, the bytes of the stream. This is a {kind(raw)}."
+    if type(events) is not int or type(padding) is not int:
+        return "Two whole numbers are wanted: the events, and the characters of padding."
+    lines = [line for line in raw.decode().split("\n") if line.startswith("data: ")]
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines if "data: {" in line]
+    if events == len(chunks) != len(lines):
+        return f"There are {events} chunks. `[DONE]` is an event, too."
+    if events != len(lines):
+        return f"The stream does not have {events} events."
+    letters = sum(len(chunk.get("p", "")) for chunk in chunks)
+    return None if padding == letters else f"The padding is not {padding} characters in all."
+
+
+@exercise(
+    "Translate a stream of 2024",
+    hints=(
+        "The cell above this exercise has each line that you need.",
+        "`client.chat_stream(...)` became `client.chat.stream(...)`, in a `with` block.",
+        "`list(stream)` inside the `with` block keeps all events.",
+    ),
+)
+def translate(events):
+    if kind(events).startswith("EventStream"):
+        return "This is the open stream. Keep its events in a list, inside the `with` block."
+    if not isinstance(events, list | tuple) or not events:
+        return f"A list of the SDK's events is wanted. This is a {kind(events)}."
+    if any(isinstance(event, str) for event in events):
+        return "Keep the SDK's events as they are, and not their text."
+    if kind(events[0]) != "CompletionEvent":
+        return f"The SDK's events are CompletionEvents. The first of these is a {kind(events[0])}."
+    if not events[-1].data.choices[0].finish_reason:
+        return "The last event is missing: the last of these has no finish_reason."
+    if events[0].data.model != "mistral-small-latest":
+        return f"This answer comes from {events[0].data.model}, not from mistral-small-latest."
+    return None
+
+
+@exercise(
+    "Measure a stream",
+    hints=(
+        "The first event gives the role, and no text.",
+        "The total is the time of the last event, whether it has text or not.",
+        "`next(seconds for seconds, text in events if text)` is the first that has text.",
+    ),
+)
+def times(function):
+    if not callable(function):
+        return f"Define a function. This is a {kind(function)}."
+    for events in (
+        [(0.40, ""), (0.45, "The"), (1.00, " end."), (1.25, "")],
+        [(0.2, ""), (0.3, ""), (2.5, "Late"), (2.75, " words")],
+    ):
+        got = function(list(events))
+        if not isinstance(got, tuple | list) or len(got) != 2:
+            return f"The function returns two times. It returned {got!r}."
+        first, total = next(at for at, text in events if text), events[-1][0]
+        if got[0] != first:
+            return f"For {events}, the time to the first text is not {got[0]!r}."
+        if got[1] != total:
+            return f"For {events}, the total time is not {got[1]!r}."
+    return None
+
+
+@exercise(
+    "Decide whether to ask again",
+    hints=(
+        "The question is about the same request, unchanged.",
+        "Whatever is wrong with a request is still wrong when you send it again.",
+        "A limit on the length that was too low is still too low.",
+    ),
+)
+def again(helps):
+    right = {"cut": True, "end": True, "refused": False, "server": True, "length": False}
+    right["tool"] = False
+    if not isinstance(helps, dict) or set(helps) != set(right):
+        return f"A dict with True or False for each ending is wanted: {', '.join(right)}."
+    for ending, answer in helps.items():
+        if type(answer) is not bool:
+            return f"{ending!r} is True or False, and not {answer!r}."
+    for ending, answer in helps.items():
+        if answer != right[ending]:
+            return f"{ending!r} is not {answer}: {WHY[ending]}."
+    return None
+
+
+WHY = {
+    "cut": "the connection broke by accident, and the next one may hold",
+    "end": "you can't know that nothing was missing, and the next stream may be confirmed",
+    "refused": "the field `seed` is still unknown the next time",
+    "server": "the request was fine, and the server may have recovered",
+    "length": "with the same limit, the answer will be cut off again",
+    "tool": "nothing went wrong. The model waits for what your function returns",
+}
+
+
+def lines_of(*deltas):
+    """A stream's lines: deltas as chunks, the last with a finish_reason, then [DONE]."""
+    lines = []
+    for number, delta in enumerate(deltas, 1):
+        reason = "stop" if number == len(deltas) else None
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        lines += [f"data: {json.dumps({'choices': [choice]})}", ""]
+    return [*lines, "data: [DONE]", ""]
+
+
+ROLE = {"role": "assistant", "content": ""}
+
+
+@exercise(
+    "Find the bugs in a reader",
+    hints=(
+        "Run it on `raw.decode().splitlines()`, and read the error. Which lines are no JSON?",
+        "In recorded traffic, many last chunks have text.",
+        "A delta may have no `content`, or null: `.get('content') or ''`.",
+    ),
+)
+def read_text(function):
+    if not callable(function):
+        return f"Define a function. This is a {kind(function)}."
+    for deltas, wanted, case in (
+        ((ROLE, {"content": "One"}, {"content": ""}), "One", "an empty last chunk"),
+        ((ROLE, {"content": "One"}, {"content": " two"}), "One two", "text in the last chunk"),
+        ((ROLE, {"content": None}, {"content": "One"}), "One", "a `content` of null"),
+        ((ROLE, {"tool_calls": []}, {"content": "One"}), "One", "a delta without `content`"),
+    ):
+        try:
+            got = function(lines_of(*deltas))
+        except json.JSONDecodeError:
+            return "It stops at a line that is no JSON: blank lines and [DONE] are none."
+        except (KeyError, TypeError) as error:
+            return f"A stream with {case} stops it: {type(error).__name__}: {error}"
+        if got != wanted:
+            return f"From a stream with {case}, it reads {got!r} and not {wanted!r}."
+    return None
+
+
+class Pieces:
+    """A stream of pieces that knows how many were read, and whether it was closed."""
+
+    def __init__(self, *pieces):
+        self.left, self.read, self.closed = list(pieces), 0, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left or self.closed:
+            raise StopIteration
+        self.read += 1
+        return self.left.pop(0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.closed = True
+
+
+@exercise(
+    "Stop when you have enough",
+    hints=(
+        "A `with` block closes the stream, also when you leave it by `break` or `return`.",
+        "Count the characters as they come. Leave once there are `limit`.",
+        "The last piece may be longer than you need: `text[:limit]`.",
+    ),
+)
+def beginning(function):
+    if not callable(function):
+        return f"Define a function. This is a {kind(function)}."
+    pieces = ("The ", "lamp ", "was lit ", "at ", "last.")
+    for limit, wanted in ((6, "The la"), (9, "The lamp "), (99, "".join(pieces))):
+        stream = Pieces(*pieces)
+        got = function(stream, limit)
+        if got != wanted:
+            return f"Of 'The lamp was lit at last.' and a limit of {limit}, it returned {got!r}."
+        if limit < 10 and not stream.left:
+            return f"It read all {stream.read} pieces, though the first two were enough."
+        if not stream.closed:
+            return "The stream is still open: the connection lives on, and so may the answer."
+    return None
+
+
+@exercise(
+    "Remember a turn",
+    hints=(
+        "An answer is complete where its `finish_reason` is 'stop'.",
+        "Two messages join a conversation: the question and the answer.",
+        "Where the answer is not complete, return the conversation as it was.",
+    ),
+)
+def turn(function):
+    if not callable(function):
+        return f"Define a function. This is a {kind(function)}."
+    before = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi."}]
+    question = {"role": "user", "content": "And for dinner?"}
+    answer = {"role": "assistant", "content": "A bouchon in the old town"}
+    for reason, wanted in (
+        ("stop", [*before, question, answer]),
+        ("length", before),
+        (None, before),
+    ):
+        reply = helpers.Reply(text=answer["content"], finish_reason=reason)
+        got = function([*before], question["content"], reply)
+        if not isinstance(got, list | tuple):
+            return f"The function returns the conversation. It returned {got!r}."
+        if list(got) == wanted:
+            continue
+        if len(got) != len(wanted):
+            return (
+                f"After an answer with the finish_reason {reason!r}, the conversation of two "
+                f"messages has {len(got)}."
+            )
+        if isinstance(got[-1], dict) and isinstance(got[-1].get("content"), helpers.Reply):
+            return "The content of the last message is the whole reply, and not its text."
+        return f"After a complete answer, its last two messages are {list(got[-2:])}."
+    return None
+
+
+def kind(value):
+    return type(value).__name__
