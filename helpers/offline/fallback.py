@@ -86,6 +86,8 @@ class Offline:
                 lines.append(
                     f"Any message, after a system prompt that begins “{entry['classifier']}”."
                 )
+            if "example" in entry:
+                lines.append(f"Any two numbers in “{entry['example']}”")
         return [*lines[:3], _free()]
 
 
@@ -100,6 +102,8 @@ def source_line(answered: Answered, request: Json) -> str:
             return (
                 "Not recorded: vectors computed here by all-MiniLM-L6-v2 in place of mistral-embed."
             )
+        case "batch":
+            return "Not recorded: a stand-in for the Batch API, whose jobs are done at the second look."
         case "past":
             return f"Not recorded: answered {PAST}."
     body, entry = request["body"], answered.entry or {}
@@ -112,6 +116,8 @@ def source_line(answered: Answered, request: Json) -> str:
         line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
     elif "classifier" in entry:
         line = "Not recorded: labelled by a count of words that stands in for the model"
+    elif "pattern" in entry:
+        line = "Not recorded: multiplied here, not by a model"
     else:
         line = "Not recorded: the course's written answer, not a model's"
         line += ", and the same at any temperature" if body.get("temperature") is not None else ""
