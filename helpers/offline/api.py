@@ -9,11 +9,12 @@ of 2026-08, the token counts from Mistral's own tokenizer. The pace of streams i
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from ..reply import Json
-from . import answers, bodies, models, refusals, tokens, vectors
+from . import answers, batches, bodies, models, refusals, tokens, vectors
 from .bodies import Call
 
 # The fine-tuning service is closed: only a lesson that asks for the past gets an answer of it.
@@ -25,7 +26,7 @@ JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
 class Answered:
     """An answer: its body, or the events of its stream, and who gave it.
 
-    by: "models", "written", "vectors", "computed", "counted" or "past". entry: the written answer.
+    by: "models", "written", "vectors", "computed", "counted", "batch" or "past". entry: the written answer.
     """
 
     by: str
@@ -49,9 +50,10 @@ class Api:
         self.has_past = scripts[0].past
         self.own_texts = own_texts
         self._jobs_seen = 0
+        self.batches = batches.Batches(self.answer)
 
-    def answer(self, request: Json, call: Call) -> Answered:
-        """The answer to a request (of `replay.wire.read_request`).
+    def answer(self, request: Json, call: Call, content: bytes = b"") -> Answered:
+        """The answer to a request (of `replay.wire.read_request`); content: its bytes, for uploads.
 
         Raises `refusals.Refused` for what the API would refuse, LookupError for what nobody knows here.
         """
@@ -66,6 +68,8 @@ class Api:
             route: Any = ("GET", self._model)
         elif self.has_past and parts[:2] in (["v1", "files"], ["v1", "fine_tuning"]):
             route = (request["method"], self._past)
+        elif batches.is_batch(parts[1:]):
+            route = (request["method"], functools.partial(self._batch, parts[1:], content))
         else:
             route = routes.get(tuple(parts))
         if route is None:
@@ -139,6 +143,11 @@ class Api:
         count = tokens.count_prompt({"model": body["model"], "messages": messages})
         return Answered("counted", {"object": "response.input_tokens", "input_tokens": count})
 
+    def _batch(self, parts: list[str], content: bytes, request: Json, call: Call) -> Answered:
+        return Answered(
+            "batch", self.batches.respond(request["method"], parts, request, call, content)
+        )
+
     def _past(self, request: Json, call: Call) -> Answered:
         match request["method"], request["path"].split("?")[0].split("/")[1:]:
             case "POST", ["v1", "files"]:
@@ -153,18 +162,25 @@ class Api:
         raise refusals.no_route(call.id[:32])
 
 
-def respond(api: Api, request: Json, call: Call) -> tuple[Json, Answered | None]:
+def respond(
+    api: Api, request: Json, call: Call, content: bytes = b""
+) -> tuple[Json, Answered | None]:
     """The response as a recording holds it, and who gave it: None where the API would refuse.
+
+    content: the request's bytes, where it uploads a file.
 
     Raises LookupError for what nobody knows here.
     """
     headers = {"content-type": JSON, "mistral-correlation-id": call.correlation_id}
     try:
-        answered = api.answer(request, call)
+        answered = api.answer(request, call, content)
     except refusals.Refused as refused:
         return {"status": refused.status, "headers": headers, "body": refused.body}, None
     if answered.events is not None:
         headers["content-type"] = EVENTS
         return {"status": 200, "headers": headers, "events": answered.events}, answered
     headers |= answered.headers
+    if isinstance(answered.body, str):
+        headers["content-type"] = "application/octet-stream"
+        return {"status": 200, "headers": headers, "text": answered.body}, answered
     return {"status": 200, "headers": headers, "body": answered.body}, answered

@@ -57,6 +57,12 @@ class Call:
         draws = random.Random(f"{number} {turn}")
         return cls(number, int(noon.timestamp()), draws, random.Random(number))
 
+    @classmethod
+    def numbered(cls, name: str, created: int) -> Call:
+        """The same for the same name, as for a line of a batch."""
+        number = hashlib.sha256(name.encode()).hexdigest()
+        return cls(number, created, random.Random(number), random.Random(number))
+
     @property
     def correlation_id(self) -> str:
         """In the form of the API's: a UUID of version 7."""
@@ -245,3 +251,31 @@ def job(call: Call, asked: Json, status: str) -> Json:
     if status == "SUCCESS":
         job["fine_tuned_model"] = "ft:ministral-8b-latest:587a6b29:20260301:7e773925"
     return {**job, "created_at": call.created, "modified_at": call.created}
+
+
+def batch_file(call: Call, name: str, text: str, kind: str) -> Json:
+    """The answer to an upload of requests, and what a job writes."""
+    return {
+        **FORMS["file"],
+        "id": name,
+        "bytes": len(text.encode()),
+        "created_at": call.created,
+        "filename": f"{kind}.jsonl",
+        "purpose": "batch",
+        "sample_type": kind,
+        "num_lines": len(text.splitlines()),
+        "source": "upload" if kind == "batch_request" else "mistral",
+        "signature": hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
+    }
+
+
+def batch_job(call: Call, asked: Json, total: int) -> Json:
+    """A job that has just been created."""
+    given = {name: asked[name] for name in FORMS["batch_job"] if name in asked}
+    return {
+        **FORMS["batch_job"],
+        **given,
+        "id": str(uuid.UUID(call.id[:32])),
+        "created_at": call.created,
+        "total_requests": total,
+    }

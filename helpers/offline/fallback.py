@@ -88,6 +88,8 @@ class Offline:
                 lines.append(
                     f"Any message, after a system prompt that begins “{entry['classifier']}”."
                 )
+            if "example" in entry:
+                lines.append(f"Any two numbers in “{entry['example']}”")
         return [*lines[:3], _free()]
 
 
@@ -104,6 +106,8 @@ def source_line(answered: Answered, request: Json) -> str:
             )
         case "counted":
             return "Not recorded: counted here, by the rules of helpers.count_tokens."
+        case "batch":
+            return "Not recorded: a stand-in for the Batch API, whose jobs are done at the second look."
         case "past":
             return f"Not recorded: answered {PAST}."
     body, entry = request["body"], answered.entry or {}
@@ -116,6 +120,8 @@ def source_line(answered: Answered, request: Json) -> str:
         line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
     elif "classifier" in entry:
         line = "Not recorded: labelled by a count of words that stands in for the model"
+    elif "pattern" in entry:
+        line = "Not recorded: multiplied here, not by a model"
     else:
         line = "Not recorded: the course's written answer, not a model's"
         line += ", and the same at any temperature" if body.get("temperature") is not None else ""

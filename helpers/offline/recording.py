@@ -20,9 +20,9 @@ from . import answers, api, bodies, vectors
 # 32 letters and digits, as a real one.
 KEY = "StandInKey0123456789abcdefghijkl"
 NOTES = {
-    "/v1/embeddings": "vectors of the open model all-MiniLM-L6-v2, turned from 384 into 1024 dimensions",
-    "/v1/files": api.PAST,
-    "/v1/fine_tuning/jobs": api.PAST,
+    "embeddings": "vectors of the open model all-MiniLM-L6-v2, turned from 384 into 1024 dimensions",
+    "past": api.PAST,
+    "batch": "a job that is done at the second look",
 }
 
 
@@ -89,14 +89,14 @@ class StandIn:
         key = json.dumps(asked, sort_keys=True)
         self._calls[key] += 1
         call = bodies.Call.recorded(asked, self._calls[key], self.written)
-        found, _ = api.respond(self.api, asked, call)
-        path = asked["path"].removesuffix(f"/{bodies.JOB_ID}")
+        found, answered = api.respond(self.api, asked, call, request.content)
+        kind = "embeddings" if asked["path"] == "/v1/embeddings" else answered and answered.by
         return lib.Response(
             found["status"],
             headers=found["headers"],
             stream=_stream_type(lib)(self.clock, list(to_pieces(found))),
             request=request,
-            extensions={"stand_in": self.written.isoformat(), "note": NOTES.get(path)},
+            extensions={"stand_in": self.written.isoformat(), "note": NOTES.get(kind or "")},
         )
 
 

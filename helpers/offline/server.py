@@ -7,9 +7,9 @@ have, which says what can be asked.
 
 Two headers of a request are for this server alone: `x-fault: overloaded` plays a fault of
 `data/faults.toml`, and `x-strict: 1` lets only recordings answer. `x-answered-by` in an answer says who
-answered: recording, refused, written, vectors, computed, models, past, fault, limit or nobody.
+answered: recording, refused, written, vectors, computed, models, batch, past, fault, limit or nobody.
 
-Left out: HTTPS and HTTP/2, CORS preflights, batches, files but for fine-tuning's past, agents, OCR, audio,
+Left out: HTTPS and HTTP/2, CORS preflights, most of batches and files (see `batches.py`), agents, OCR, audio,
 limits per month, a search for drift (record with a key: git shows what has changed), and answers about
 anything that nobody wrote.
 """
@@ -135,7 +135,8 @@ class Server:
         if played and (broken := self._broken(played)):
             return broken
         request = self._read(method, path, headers, content)
-        response = self._answer(request, bool(headers.get("x-strict")) or self.strict)
+        strict = bool(headers.get("x-strict")) or self.strict
+        response = self._answer(request, strict, content)
         if response.status == 200 and request["path"] in LIMITED:
             response = self._admit(request["body"]["model"], response)
         if played:
@@ -171,13 +172,13 @@ class Server:
             request["key"] = "other"
         return request
 
-    def _answer(self, request: Json, strict: bool) -> Response:
+    def _answer(self, request: Json, strict: bool, content: bytes) -> Response:
         for recordings in self.recordings:
             if found := recordings.find(request):
                 return _response(found.response, found.pieces, "recording")
         if not strict or "key" in request:
             with contextlib.suppress(LookupError):
-                found_now, answered = respond(self.offline.api, request, bodies.Call.now())
+                found_now, answered = respond(self.offline.api, request, bodies.Call.now(), content)
                 by = answered.by if answered else "refused"
                 return _response(found_now, list(to_pieces(found_now)), by)
         menu = [] if strict else self.offline.menu(request)

