@@ -27,6 +27,7 @@ FORMS = {
     ("POST", "/v1/chat/completions"): sdk.ChatCompletionResponse,
     ("POST", "/v1/files"): sdk.CreateFileResponse,
     ("POST", "/v1/embeddings"): sdk.EmbeddingResponse,
+    ("POST", "/v1/responses/input_tokens"): sdk.CountResponseInputTokensResponse,
 }
 
 
