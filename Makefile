@@ -26,7 +26,7 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 .DEFAULT_GOAL := help
 .PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
 	record coverage future bench clients local logits many-machines retry-libraries shared-limit prices \
-	tokenizers pins watch preflight reset bundle handout clean
+	tokenizers pins watch preflight reset bundle handout snippets book clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
@@ -136,6 +136,9 @@ bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="
 
 handout: .venv/dev ## Write build/handout.html: a page to print for each lesson, with its recap
 	$(BIN)/python tests/tools/handout.py
+
+snippets: .venv/ready ## Write each snippet of the lessons to a file of its own, in snippets/
+	$(BIN)/python tools/snippets.py
 
 clean: ## Remove .venv
 	rm -rf .venv
