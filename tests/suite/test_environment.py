@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import itertools
 import re
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def test_each_imported_package_is_wanted_by_name():
 
 def imported_modules():
     """(file, top module) of each import of another project."""
-    own = {"helpers", "exercises", "tests", "conftest", *sys.stdlib_module_names}
+    own = {"helpers", "exercises", "tests", "book", "conftest", *sys.stdlib_module_names}
     for place, source in sources():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
@@ -113,7 +114,8 @@ def imported_modules():
 
 def sources():
     """(file, source) of every module and of every cell."""
-    for path in [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "conftest.py"]:
+    modules = (ROOT.glob(f"{folder}/**/*.py") for folder in ("helpers", "tests", "tools", "book"))
+    for path in [*itertools.chain(*modules), ROOT / "conftest.py"]:
         yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
     for path in ROOT.glob("notebooks/*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
