@@ -140,7 +140,7 @@ handout: .venv/dev ## Write build/handout.html: a page to print for each lesson,
 	$(BIN)/python tests/tools/handout.py
 
 snippets: .venv/ready ## Write each snippet of the lessons to a file of its own, in snippets/
-	$(BIN)/python tools/snippets.py
+	$(BIN)/python tests/tools/snippets.py
 
 book: build/book-env/ready ## Build the lessons as a website in build/book, to read in a browser without a network
 	$(BOOK) book/sources.py build/book-src

@@ -18,7 +18,7 @@ import nbformat
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from tools.snippets import NOTEBOOKS, Snippet, find_snippets  # noqa: E402
+from tests.tools.snippets import NOTEBOOKS, Snippet, find_snippets  # noqa: E402
 
 RUN = """:::{{admonition}} Run it
 :class: run

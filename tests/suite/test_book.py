@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from book import check, sources
-from tools.snippets import find_snippets
+from tests.tools.snippets import find_snippets
 
 ROOT = check.Path(__file__).parent.parent.parent
 BUILT = ROOT / "build" / "book"

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
-from tools import snippets
+from tests.tools import snippets
 
 ROOT = snippets.ROOT
 FOUND = snippets.find_snippets()
@@ -37,7 +37,7 @@ def test_tasks_and_names_of_files_are_unique():
 
 def test_the_readme_lists_each_task_with_its_lesson_and_section():
     assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], (
-        "run: python tools/snippets.py --readme"
+        "run: python tests/tools/snippets.py --readme"
     )
 
 

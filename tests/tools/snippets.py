@@ -1,7 +1,7 @@
 """The index of snippets: each cell tagged `snippet` and the task it does, its metadata's `task`.
 
-python tools/snippets.py [FOLDER]   write each snippet to a file of its own, in snippets/ or FOLDER
-python tools/snippets.py --readme   write the table in README.md anew
+python tests/tools/snippets.py [FOLDER]   write each snippet to a file of its own, in snippets/ or FOLDER
+python tests/tools/snippets.py --readme   write the table in README.md anew
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS, README = ROOT / "notebooks", ROOT / "README.md"
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
