@@ -57,7 +57,11 @@ def test_conda_gives_python_and_pip_the_rest():
     assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(
         PROJECT["project"]["requires-python"]
     )
-    assert (pip, packages) == ("pip", {"pip": ["-r requirements.txt"]})
+    (pins, *names) = packages["pip"]
+    assert (pip, list(packages), pins) == ("pip", ["pip"], "-r requirements.txt")
+    project = [Requirement(text).name for text in PROJECT["project"]["dependencies"]]
+    assert names == project, "the names of pyproject.toml, without bounds"
+    assert {canonicalize_name(name) for name in names} <= {name_of(pin) for pin in PINS}
 
 
 def test_the_makefile_admits_the_same_pythons():
@@ -114,7 +118,7 @@ def imported_modules():
 
 def sources():
     """(file, source) of every module and of every cell."""
-    modules = (ROOT.glob(f"{folder}/**/*.py") for folder in ("helpers", "tests", "tools", "book"))
+    modules = (ROOT.glob(f"{folder}/**/*.py") for folder in ("helpers", "tests", "book"))
     for path in [*itertools.chain(*modules), ROOT / "conftest.py"]:
         yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
     for path in ROOT.glob("notebooks/*.ipynb"):
@@ -156,7 +160,13 @@ def test_no_pin_lacks_a_wheel_for_intel_macs():
 
 @pytest.mark.parametrize(
     "name",
-    ["requirements.txt", "requirements-dev.txt", "tests/tools/local.txt", "tests/tools/minilm.txt"],
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "book/requirements.txt",
+        "tests/tools/local.txt",
+        "tests/tools/minilm.txt",
+    ],
 )
 def test_every_pin_has_hashes_and_none_names_a_host(name):
     text = (ROOT / name).read_text("utf-8")
