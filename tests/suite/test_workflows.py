@@ -1,5 +1,6 @@
 """GitHub's workflows, templates and the hooks run what exists here, and what a person would run."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -90,6 +91,12 @@ def test_actions_are_those_of_github_with_a_version():
     used = [step["uses"] for _, job in jobs() for step in job["steps"] if "uses" in step]
     assert len(used) > 6
     assert [name for name in used if not re.fullmatch(r"actions/[a-z-]+@v\d+", name)] == []
+
+
+def test_the_devcontainer_is_set_up_by_a_target():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    assert not unknown(container["postCreateCommand"], windows=False)
+    assert container["image"].rpartition(":")[2] in PYTHONS
 
 
 def test_no_workflow_needs_a_key():
