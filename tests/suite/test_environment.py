@@ -38,9 +38,11 @@ WANTED = [
 ]
 # These run in environments of their own, which `make` fills.
 INSTALLED_ELSEWHERE = (
+    "tests/benchmarks/many_machines.py",
     "tests/benchmarks/next_token.py",
     "tests/benchmarks/other_tokenizers.py",
     "tests/benchmarks/shared_limit.py",
+    "tests/benchmarks/valkey_server.py",
     "tests/clients/ask.py",
 )
 HERE = [pin for pin in PINS if not pin.marker or pin.marker.evaluate()]
