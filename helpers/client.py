@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
-from httpx_sse import EventSource
 
 from .errors import APIError, StreamCut, parse_json, read_json
 from .keys import VARIABLE, api_key, hide, is_mistral
@@ -105,6 +104,9 @@ def _read_stream(
     body: Json, client: httpx.Client | None, built: ReplyBuilder
 ) -> Generator[str, None, None]:
     """Yield the pieces of text and add every chunk to `built`."""
+    # Only streams need it.
+    from httpx_sse import EventSource
+
     session = client or shared_client()
     url, auth = _url(session, "chat/completions"), _auth(session)
     with session.stream("POST", url, json=body, auth=auth) as response:

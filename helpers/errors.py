@@ -6,22 +6,31 @@ import csv
 import functools
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic_core import from_json
 
+from .data import DATA
 from .keys import hide, hide_all
 from .reply import Json, Reply
+
+try:
+    from pydantic_core import from_json as from_json
+except ImportError:
+    # It comes with the SDK and with pydantic, not with httpx.
+    def from_json(data: str | bytes | bytearray) -> Any:  # type: ignore[misc]
+        """As pydantic-core's, but slower."""
+        try:
+            return json.loads(data)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
 
 # 520: Cloudflare got no usable answer from the API.
 RETRYABLE = {408, 429, 500, 502, 503, 504, 520}
 
 # OpenAI's names for fields that Mistral names differently; the API refuses them with a 422.
 MISTRAL_NAMES = {"max_completion_tokens": "max_tokens", "seed": "random_seed"}
-
-DATA = Path(__file__).parent.parent / "data"
 
 
 def is_retryable(response: httpx.Response) -> bool:

@@ -9,8 +9,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import dotenv
-
 VARIABLE = "MISTRAL_API_KEY"
 PLACEHOLDER = "no-key-needed-for-replay"
 # Shorter strings could also be ordinary words.
@@ -62,6 +60,11 @@ def find_key(env_file: Path) -> None:
 
 def read_env(env_file: Path) -> dict[str, str | None]:
     """The variables in a `.env` file, if it exists. Raises `MissingKey` if it is not UTF-8."""
+    if not env_file.exists():
+        return {}
+    # Only who has such a file needs the package.
+    import dotenv
+
     try:
         return dotenv.dotenv_values(env_file)
     except UnicodeDecodeError:

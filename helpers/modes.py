@@ -10,6 +10,7 @@ import httpx
 
 from .costs.meter import begin_count, count_call
 from .costs.prices import reminder
+from .data import DATA, PROJECT
 from .keys import PLACEHOLDER, VARIABLE, find_key, read_env
 from .replay.player import Fallback, Player
 from .replay.recorder import Live, Recorder
@@ -17,8 +18,7 @@ from .replay.recordings import Recordings, short
 from .replay.seam import install
 
 MODES = ("replay", "live", "record")
-ROOT = Path(__file__).parent.parent
-FOLDER, ENV_FILE = ROOT / "data" / "recordings", ROOT / ".env"
+FOLDER, ENV_FILE = DATA / "recordings", PROJECT / ".env"
 # For record mode. A stream begun before this `start` may still add to them.
 _recordings: Recordings | None = None
 

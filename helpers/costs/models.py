@@ -7,14 +7,14 @@ import datetime
 import difflib
 import functools
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from ..data import DATA
 
 if TYPE_CHECKING:
     import pandas as pd
     from genai_prices.types import Provider
 
-DATA = Path(__file__).parent.parent.parent / "data"
 MODELS_CSV = DATA / "models.csv"
 # Other vendors whose prices are known, by their names in the package genai-prices.
 VENDORS = ("openai", "anthropic", "google")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import SupportsIndex
 
+from ..data import DATA
 from ..reply import Reply, Usage
-from .models import DATA, MODELS_CSV, Row, find_model, find_vendor, suggest
+from .models import MODELS_CSV, Row, find_model, find_vendor, suggest
 
 PAGE = "https://mistral.ai/pricing"
 # In days.

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..client import CHAT_MODEL, Messages, chat_body
+from ..data import DATA
 from ..reply import Json
-from .models import DATA, find_model, find_vendor, is_settled, suggest
+from .models import find_model, find_vendor, is_settled, suggest
 
 MEASURED_CSV = DATA / "measured" / "token_counts.csv"
 # The templates of these tokenizers are part of mistral-common.

@@ -32,6 +32,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..data import DATA
 from ..reply import Json
 from . import labels, models, tokens
 from .schema import ChatRequest
@@ -279,7 +280,7 @@ def _picture(address: str) -> str:
 
 
 def _hashes(name: str | None) -> tuple[str, ...]:
-    return (hashlib.sha256((labels.DATA / name).read_bytes()).hexdigest(),) if name else ()
+    return (hashlib.sha256((DATA / name).read_bytes()).hexdigest(),) if name else ()
 
 
 def _calls(entry: Json) -> list[Json]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import csv
 import functools
-from pathlib import Path
 from typing import Any
 
+from ..data import DATA
 from . import models
 
-DATA = Path(__file__).parent.parent.parent / "data"
 # Conversations. Lesson 09 asks the first, the fourth and the last; those between are there to be tried.
 TRAINED_ON = {
     "ministral-3b-2512": 40,

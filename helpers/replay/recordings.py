@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..data import DATA
 from ..reply import Json
 from .matching import differences, distance, fields_of, key_of
 from .wire import to_pieces
@@ -272,7 +273,7 @@ def pretty(value: Any, indent: int = 0, width: int = 110) -> str:
 
 def short(path: Path) -> str:
     """A path relative to the project's folder, if it is inside."""
-    root = Path(__file__).parent.parent.parent
+    root = DATA.parent
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 

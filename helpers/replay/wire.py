@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from pydantic_core import from_json
-
+from ..errors import from_json
 from ..keys import VARIABLE
 from ..reply import Json
 

@@ -7,14 +7,14 @@ import functools
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import httpx
 
+from ..data import DATA
 from .clock import Clock
 from .layer import Flow, Layer, Pieces, Read, Transport
 
-FILE = Path(__file__).parent.parent.parent / "data" / "faults.toml"
+FILE = DATA / "faults.toml"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2  # noqa: F401, which `start` imports
 
 import helpers
+import helpers.modes  # loaded here, once for all snippets
 
 LONGEST = 60
 

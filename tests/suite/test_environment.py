@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import itertools
 import re
 import subprocess
 import sys
@@ -37,9 +38,11 @@ WANTED = [
 ]
 # These run in environments of their own, which `make` fills.
 INSTALLED_ELSEWHERE = (
+    "tests/benchmarks/many_machines.py",
     "tests/benchmarks/next_token.py",
     "tests/benchmarks/other_tokenizers.py",
     "tests/benchmarks/shared_limit.py",
+    "tests/benchmarks/valkey_server.py",
     "tests/clients/ask.py",
 )
 HERE = [pin for pin in PINS if not pin.marker or pin.marker.evaluate()]
@@ -56,7 +59,11 @@ def test_conda_gives_python_and_pip_the_rest():
     assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(
         PROJECT["project"]["requires-python"]
     )
-    assert (pip, packages) == ("pip", {"pip": ["-r requirements.txt"]})
+    (pins, *names) = packages["pip"]
+    assert (pip, list(packages), pins) == ("pip", ["pip"], "-r requirements.txt")
+    project = [Requirement(text).name for text in PROJECT["project"]["dependencies"]]
+    assert names == project, "the names of pyproject.toml, without bounds"
+    assert {canonicalize_name(name) for name in names} <= {name_of(pin) for pin in PINS}
 
 
 def test_the_makefile_admits_the_same_pythons():
@@ -99,7 +106,7 @@ def test_each_imported_package_is_wanted_by_name():
 
 def imported_modules():
     """(file, top module) of each import of another project."""
-    own = {"helpers", "exercises", "tests", "conftest", *sys.stdlib_module_names}
+    own = {"helpers", "exercises", "tests", "book", "conftest", *sys.stdlib_module_names}
     for place, source in sources():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
@@ -113,7 +120,8 @@ def imported_modules():
 
 def sources():
     """(file, source) of every module and of every cell."""
-    for path in [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "conftest.py"]:
+    modules = (ROOT.glob(f"{folder}/**/*.py") for folder in ("helpers", "tests", "book"))
+    for path in [*itertools.chain(*modules), ROOT / "conftest.py"]:
         yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
     for path in ROOT.glob("notebooks/*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
@@ -154,7 +162,13 @@ def test_no_pin_lacks_a_wheel_for_intel_macs():
 
 @pytest.mark.parametrize(
     "name",
-    ["requirements.txt", "requirements-dev.txt", "tests/tools/local.txt", "tests/tools/minilm.txt"],
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "book/requirements.txt",
+        "tests/tools/local.txt",
+        "tests/tools/minilm.txt",
+    ],
 )
 def test_every_pin_has_hashes_and_none_names_a_host(name):
     text = (ROOT / name).read_text("utf-8")

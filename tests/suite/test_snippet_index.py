@@ -1,0 +1,108 @@
+"""The index of snippets: each has a task, README lists them all, and each is exported whole."""
+
+import ast
+import re
+import tomllib
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+
+from tests.tools import snippets
+
+ROOT = snippets.ROOT
+FOUND = snippets.find_snippets()
+README = (ROOT / "README.md").read_text("utf-8")
+TABLE = README.partition(snippets.HEAD)[2].partition("\n\n")[0].splitlines()
+
+
+def test_every_cell_tagged_snippet_has_a_task_and_no_other_has_one():
+    problems = []
+    for path in sorted(snippets.NOTEBOOKS.glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if ("snippet" in cell.metadata.get("tags", [])) != ("task" in cell.metadata):
+                problems.append(f"{path.stem}, {cell.id}")
+    assert problems == []
+
+
+def test_tasks_are_two_to_six_words_and_begin_with_a_capital():
+    words = re.compile(r"[A-Z][a-z]*( [\w()-]+){1,5}")
+    assert [found.task for found in FOUND if not words.fullmatch(found.task)] == []
+
+
+def test_tasks_and_names_of_files_are_unique():
+    assert len({found.task for found in FOUND}) == len(FOUND) > 30
+    assert len({found.file for found in FOUND}) == len(FOUND)
+
+
+def test_the_readme_lists_each_task_with_its_lesson_and_section():
+    assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], (
+        "run: python tests/tools/snippets.py --readme"
+    )
+
+
+def test_each_link_leads_to_a_lesson_that_has_the_section():
+    problems = []
+    for row in TABLE:
+        _, _, link, section, _ = (part.strip() for part in row.split("|"))
+        path = ROOT / re.fullmatch(r"\[\d\d [^]]+\]\((notebooks/\w+\.ipynb)\)", link)[1]
+        headings = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        if f"# {section}" not in headings:
+            problems.append(row)
+    assert problems == []
+
+
+def test_the_table_is_written_anew_in_its_place():
+    old = f"# Title\n\n{snippets.HEAD}| gone | | |\n\n## Next\n"
+    assert snippets.with_table(old, FOUND[:1]) == (
+        f"# Title\n\n{snippets.HEAD}{FOUND[0].row}\n## Next\n"
+    )
+    assert snippets.with_table(README, FOUND) == README
+
+
+def test_each_package_that_a_snippet_names_is_one_of_the_course():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    known = {Requirement(text).name for text in project["dependencies"]}
+    assert {name for found in FOUND for name in found.packages} - known == set()
+
+
+def test_each_file_says_what_it_needs_and_holds_the_whole_cell(tmp_path, capsys):
+    snippets.export(FOUND, tmp_path / "new")
+    assert capsys.readouterr().out == f"{len(FOUND)} snippets are in {tmp_path / 'new'}.\n"
+    problems = []
+    for found in FOUND:
+        text = (tmp_path / "new" / found.file).read_text("utf-8")
+        head, _, source = text.partition("\n\n")
+        if source != f"{found.source}\n" or ast.dump(ast.parse(text)) != ast.dump(
+            ast.parse(found.source)
+        ):
+            problems.append(f"{found.file}: another program")
+        if ("MISTRAL_API_KEY" in found.source) != ("MISTRAL_API_KEY" in head):
+            problems.append(f"{found.file}: the key")
+        if not head.startswith(f"# {found.task}. From notebooks/{found.lesson}.ipynb"):
+            problems.append(f"{found.file}: the lesson")
+    assert problems == []
+
+
+def test_packages_have_the_names_that_pip_knows():
+    source = "import os, httpx_sse.event\nfrom mistralai.client import Mistral\nfrom . import x"
+    found = snippets.Snippet("Do it", "01_keys", "01 Keys", "Section", source)
+    assert found.packages == ["httpx-sse", "mistralai"]
+    assert "# Needs: pip install httpx-sse mistralai\n" in found.program
+    assert "MISTRAL_API_KEY" not in found.program
+
+
+def test_headings_in_fenced_code_are_no_sections(tmp_path):
+    v4 = nbformat.v4
+    cells = [v4.new_markdown_cell("# 01 Keys: all\n\n## Read it\n\n```python\n# a comment\n```")]
+    cells += [v4.new_code_cell("1", metadata={"tags": ["snippet"], "task": "Read one"})]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "01_keys.ipynb")
+    (found,) = snippets.find_snippets(tmp_path)
+    assert (found.title, found.section) == ("01 Keys", "Read it")
+
+
+def test_a_snippet_without_a_task_is_an_error(tmp_path):
+    cells = [nbformat.v4.new_code_cell("1", metadata={"tags": ["snippet"]})]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_keys.ipynb")
+    with pytest.raises(KeyError, match="task"):
+        snippets.find_snippets(tmp_path)

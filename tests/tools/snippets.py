@@ -1,0 +1,115 @@
+"""The index of snippets: each cell tagged `snippet` and the task it does, its metadata's `task`.
+
+python tests/tools/snippets.py [FOLDER]   write each snippet to a file of its own, in snippets/ or FOLDER
+python tests/tools/snippets.py --readme   write the table in README.md anew
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOTEBOOKS, README = ROOT / "notebooks", ROOT / "README.md"
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+HEAD = "| task | lesson | section |\n|---|---|---|\n"
+
+
+class Snippet(NamedTuple):
+    """A cell to copy. `title` is its lesson's, `section` the heading above it."""
+
+    task: str
+    lesson: str
+    title: str
+    section: str
+    source: str
+
+    @property
+    def file(self) -> str:
+        """Its file's name, made of the task."""
+        return "_".join(re.findall(r"[a-z0-9]+", self.task.lower())) + ".py"
+
+    @property
+    def packages(self) -> list[str]:
+        """What it imports beyond the standard library, by the names that pip knows."""
+        modules: set[str] = set()
+        for node in ast.walk(ast.parse(self.source)):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.partition(".")[0])
+        return sorted(name.replace("_", "-") for name in modules - sys.stdlib_module_names)
+
+    @property
+    def needs_key(self) -> bool:
+        return "MISTRAL_API_KEY" in self.source
+
+    @property
+    def row(self) -> str:
+        """Its row in README's table."""
+        link = f"[{self.title}](notebooks/{self.lesson}.ipynb)"
+        return f"| {self.task} | {link} | {self.section} |\n"
+
+    @property
+    def program(self) -> str:
+        """The source under a comment: where it is from, and what it needs."""
+        lines = [f"{self.task}. From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
+        if self.packages:
+            lines.append(f"Needs: pip install {' '.join(self.packages)}")
+        if self.needs_key:
+            lines.append("Reads your key from the environment variable MISTRAL_API_KEY.")
+        return "".join(f"# {line}\n" for line in lines) + "\n" + self.source + "\n"
+
+
+def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
+    """All snippets, in the order of the lessons. Raises KeyError for one without a task."""
+    found = []
+    for path in sorted(folder.glob("*.ipynb")):
+        title = section = ""
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                for marks, heading in HEADING.findall(FENCED.sub("", cell.source)):
+                    title = heading.partition(":")[0] if marks == "#" else title
+                    section = heading
+            elif "snippet" in cell.metadata.get("tags", []):
+                task = cell.metadata["task"]
+                found.append(Snippet(task, path.stem, title, section, cell.source))
+    return found
+
+
+def with_table(readme: str, snippets: list[Snippet]) -> str:
+    """README's text, with the table of these snippets."""
+    before, _, rest = readme.partition(HEAD)
+    after = re.sub(r"\A(\|.*\n)*", "", rest)
+    return before + HEAD + "".join(snippet.row for snippet in snippets) + after
+
+
+def export(snippets: list[Snippet], folder: Path) -> None:
+    """Write each snippet to a file of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for snippet in snippets:
+        (folder / snippet.file).write_text(snippet.program, "utf-8")
+    print(f"{len(snippets)} snippets are in {folder}.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "snippets")
+    parser.add_argument("--readme", action="store_true", help="write README's table instead")
+    args = parser.parse_args()
+    if args.readme:
+        text = with_table(README.read_text("utf-8"), find_snippets())
+        README.write_text(text, "utf-8", newline="\n")
+    else:
+        export(find_snippets(), args.folder)
+
+
+if __name__ == "__main__":
+    main()
