@@ -78,31 +78,31 @@ def test_fifty_kills_lose_nothing_and_pay_for_no_saved_answer_again(tmp_path, mo
     """SIGKILL at seeded places; calls and money are counted at the server."""
     monkeypatch.setenv("MISTRAL_API_KEY", "any")
     chance, path, script = random.Random(12), tmp_path / "answers.sqlite", tmp_path / "script.py"
-    kills, extra, problems = 0, 0, []
+    kills, paid, problems = 0, collections.Counter(), []
     with Counting() as server:
         script.write_text(script_of("checkpoint", server, path, PROMPTS), "utf-8")
         while kills < KILLS:
-            before, paid = rows_of(path), server.paid.copy()
+            before = rows_of(path)
             left = PROMPTS - len(before)
             assert left, "the kills are so placed that something is left for each"
             # Mostly a few answers on, sometimes at the very start.
             more = chance.randint(0, 4)
             server.told.clear()
-            server.tell_at = sum(paid.values()) + min(more, left - 1)
+            server.tell_at = sum(server.paid.values()) + min(more, left - 1)
             process = subprocess.Popen([sys.executable, script], stdout=subprocess.DEVNULL)
             server.told.wait() if more else process.poll()
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-            new = server.paid - paid
+            # The server may count the last answers to a killed process only now.
+            new, paid = server.paid - paid, server.paid.copy()
             asked_again = set(new) & set(before)
             if asked_again:
                 problems.append(f"kill {kills}: asked again for {sorted(asked_again)}")
             after = rows_of(path)
-            unsaved = sum(new.values()) - (len(after) - len(before))
-            if not before.items() <= after.items() or not 0 <= unsaved <= AT_ONCE:
+            unsaved = sum(paid.values()) - len(after)
+            if not before.items() <= after.items() or not 0 <= unsaved <= kills * AT_ONCE:
                 problems.append(f"kill {kills}: {unsaved} answers were paid for and not saved")
-            extra += unsaved
         done = subprocess.run(
             [sys.executable, script], capture_output=True, text=True, check=True
         ).stdout
@@ -115,8 +115,8 @@ def test_fifty_kills_lose_nothing_and_pay_for_no_saved_answer_again(tmp_path, mo
     assert done.splitlines()[-1] == str([str(n * 37) for n in range(1, PROMPTS + 1)]), (
         "order is kept"
     )
-    assert calls == PROMPTS + extra
-    assert extra <= KILLS * AT_ONCE
+    extra = calls - PROMPTS
+    assert 0 <= extra <= KILLS * AT_ONCE
     once = sum(server.costs.values())
     assert once < dollars + 1e-9 <= once + extra * max(server.costs.values()) + 2e-9
 
@@ -148,7 +148,7 @@ def test_ways_figure_and_table_follow_the_limit_and_the_prompts(many):
     assert 2 <= runs["RateLimit"]["minutes"] < 2.5
     complete = [name for name, row in runs.items() if row["answered"] == 250]
     assert complete[-2:] == ["Retry(RateLimit(Budget))", "batch"]
-    title = many.names["axis"].get_title()
+    title = many.names["axis"].get_title(loc="left")
     assert title.startswith(f"{len(complete)} of 7 ways answer all 250")
     assert all(
         f"{row['answered']:,} answered" in " ".join(many.names["words"]) for row in runs.values()

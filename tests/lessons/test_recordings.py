@@ -27,6 +27,7 @@ FORMS = {
     ("POST", "/v1/chat/completions"): sdk.ChatCompletionResponse,
     ("POST", "/v1/files"): sdk.CreateFileResponse,
     ("POST", "/v1/embeddings"): sdk.EmbeddingResponse,
+    ("POST", "/v1/batch/jobs"): sdk.BatchJob,
     ("POST", "/v1/responses/input_tokens"): sdk.CountResponseInputTokensResponse,
 }
 
@@ -96,6 +97,8 @@ def read_as_the_sdk(request, response):
     elif "/fine_tuning/" in place[1]:
         # The SDK no longer knows the service.
         assert {"id", "object", "model", "status", "fine_tuned_model"} <= set(response["body"])
+    elif place[1].startswith("/v1/batch/jobs/"):
+        sdk.BatchJob.model_validate(response["body"])
     else:
         FORMS[place].model_validate(unpack(response["body"]))
 
