@@ -1,0 +1,188 @@
+"use strict";
+
+// The conversation lives in this tab: a reload keeps it, closing the tab ends it.
+const KEPT = "conversation";
+const MOST_MESSAGES = 19;
+const MOST_CHARACTERS = 12000;
+const element = (id) => document.getElementById(id);
+const [log, state, form, question, send, stop] =
+  ["log", "status", "form", "question", "send", "stop"].map(element);
+let messages = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
+let running = null;
+
+// A model's answer is text from outside. It becomes nodes by textContent only, never HTML: nothing in it
+// can run, and nothing is loaded. A link is shown as what it is, an address to read.
+function node(name, text, ...children) {
+  const made = document.createElement(name);
+  if (text) made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+function inline(text) {
+  const parts = text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/);
+  return parts.filter(Boolean).map((part) => {
+    if (/^`[^`]+`$/.test(part)) return node("code", part.slice(1, -1));
+    if (/^\*\*[^*]+\*\*$/.test(part)) return node("strong", part.slice(2, -2));
+    return document.createTextNode(part.replace(/!?\[([^\]\n]*)\]\(([^)\s]*)\)/g, "$1 ($2)"));
+  });
+}
+
+function render(markdown) {
+  const out = document.createDocumentFragment();
+  let list = null, lines = [], code = null;
+  const end = () => {
+    if (lines.length) out.append(node("p", "", ...inline(lines.join("\n"))));
+    lines = [];
+    list = null;
+  };
+  for (const line of markdown.split("\n")) {
+    const item = line.match(/^\s*(?:([-*])|\d+[.)])\s+(.*)$/);
+    const heading = line.match(/^#{1,6}\s+(.*)$/);
+    if (line.startsWith("```")) {
+      end();
+      if (code) code = null;
+      else out.append(node("pre", "", code = node("code")));
+    } else if (code) {
+      code.append(line + "\n");
+    } else if (item) {
+      const kind = item[1] ? "UL" : "OL";
+      if (!list || list.tagName !== kind) {
+        end();
+        out.append(list = node(kind));
+      }
+      list.append(node("li", "", ...inline(item[2])));
+    } else if (heading) {
+      end();
+      out.append(node("h3", "", ...inline(heading[1])));
+    } else if (line.trim()) {
+      if (list) end();
+      lines.push(line);
+    } else {
+      end();
+    }
+  }
+  end();
+  return out;
+}
+
+function show(role, text) {
+  const body = node("div");
+  const article = node("article", "", node("h2", role === "user" ? "You" : "Answer"), body);
+  article.className = role;
+  body.replaceChildren(role === "user" ? node("p", text) : render(text));
+  log.append(article);
+  log.scrollTop = log.scrollHeight;
+  return body;
+}
+
+function keep() {
+  sessionStorage.setItem(KEPT, JSON.stringify(messages));
+}
+
+// Questions and answers take turns, and the server limits both their number and their length.
+function shorten() {
+  const size = () => messages.reduce((sum, message) => sum + [...message.content].length, 0);
+  while (messages.length > MOST_MESSAGES || (messages.length > 2 && size() > MOST_CHARACTERS)) {
+    messages.splice(0, 2);
+  }
+}
+
+async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) {
+      const [, kind, data] = part.match(/^event: (\w+)\ndata: (.*)$/);
+      yield { kind, data: JSON.parse(data) };
+    }
+  }
+}
+
+async function* ask(signal) {
+  const response = await fetch("chat", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ messages }),
+    signal,
+  });
+  if (response.ok) yield* events(response);
+  else yield { kind: "error", data: (await response.json()).error };
+}
+
+async function answer() {
+  let text = "", outcome = "", due = false;
+  const body = show("assistant", "");
+  const draw = () => {
+    due = false;
+    body.replaceChildren(render(text));
+    log.scrollTop = log.scrollHeight;
+  };
+  try {
+    for await (const { kind, data } of ask(running.signal)) {
+      if (kind === "piece") {
+        text += data.text;
+        // Once a picture of the screen, however many pieces arrive.
+        if (!due) due = requestAnimationFrame(draw);
+      } else if (kind === "error") {
+        outcome = `${data.message} (${data.id.slice(0, 8)})`;
+      } else {
+        outcome = data.finish_reason === "length" ? "The answer reached its limit." : "The answer is complete.";
+      }
+    }
+    outcome ||= "The connection was lost before the answer was complete.";
+  } catch (error) {
+    outcome = error.name === "AbortError" ? "Stopped." : "The server can't be reached.";
+  }
+  draw();
+  if (!text) body.parentElement.remove();
+  return { text, outcome };
+}
+
+async function submit() {
+  const conversation = messages;
+  messages.push({ role: "user", content: question.value.trim() });
+  show("user", question.value.trim());
+  shorten();
+  running = new AbortController();
+  [send.disabled, stop.disabled] = [true, false];
+  state.textContent = "The answer is being written.";
+  log.setAttribute("aria-busy", "true");
+  question.value = "";
+  const { text, outcome } = await answer();
+  // A question without an answer comes back, to be sent again.
+  if (text) conversation.push({ role: "assistant", content: text });
+  else if (conversation === messages) question.value = messages.pop().content;
+  keep();
+  log.removeAttribute("aria-busy");
+  if (conversation === messages) state.textContent = outcome;
+  [send.disabled, stop.disabled] = [false, true];
+  running = null;
+  question.focus();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!running && question.value.trim()) submit();
+});
+question.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    form.requestSubmit();
+  }
+});
+stop.addEventListener("click", () => running?.abort());
+element("new").addEventListener("click", () => {
+  running?.abort();
+  // What the aborted answer adds, it adds to the old list.
+  messages = [];
+  keep();
+  log.replaceChildren();
+  state.textContent = "";
+  question.focus();
+});
+for (const message of messages) show(message.role, message.content);

@@ -1,0 +1,129 @@
+"""Starts lesson 13's server as a container does: `python serve.py`, told by its environment only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+APP = Path(__file__).parent.parent.parent / "notebooks" / "13_deploy"
+# Of the form of a key, and none.
+KEY = "Zk3vR8mW1xQ6tY9bN4cJ7hL2pS5dF0gA"
+LIMITS = {"CHAT_PER_MINUTE": "100000", "CHAT_STREAMS": "600", "CHAT_USD_PER_DAY": "1000"}
+
+
+class Running:
+    """A server. lines: what it has logged so far. url: where it listens."""
+
+    def __init__(self, folder, api_url, **settings):
+        environment = {"MISTRAL_API_KEY": KEY, "MISTRAL_BASE_URL": api_url, "CHAT_PORT": "0"}
+        environment |= {"CHAT_STORE": "chat.sqlite3", **LIMITS, **settings}
+        self.output = []
+        self.process = subprocess.Popen(
+            [sys.executable, APP / "serve.py"],
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._started = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._started.wait()
+        started = [line for line in self.lines if line["event"] == "started"]
+        assert started, "".join(self.output)
+        self.url = f"http://127.0.0.1:{started[0]['port']}"
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.output.append(line)
+            if '"started"' in line:
+                self._started.set()
+        self._started.set()
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.output if line.startswith("{")]
+
+    @property
+    def ends(self):
+        """How each chat ended, in the order of their ends."""
+        return [line["end"] for line in self.lines if line["event"] == "chat"]
+
+    def stop(self, number=15):
+        """End it with this signal, and wait until it has ended and all its lines are read."""
+        self.process.send_signal(number)
+        self.process.wait()
+        self._reader.join()
+
+    def rss(self):
+        """Its memory, in bytes (Linux)."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def running(folder, api_url, **settings):
+    server = Running(folder, api_url, **settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop(9)
+
+
+def question(text):
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+def read_events(text):
+    """[(kind, data)] of a stream that the server wrote."""
+    parts = [part.split("\n") for part in text.split("\n\n") if part]
+    return [
+        (kind.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for kind, data in parts
+    ]
+
+
+def ask(server, text, **options):
+    return httpx.post(f"{server.url}/chat", json=question(text), timeout=60, **options)
+
+
+def text_of(response):
+    return "".join(data["text"] for kind, data in read_events(response.text) if kind == "piece")
+
+
+def code_of(response):
+    """The code of a problem, whether it came as an answer or inside a stream."""
+    if response.headers["content-type"].startswith("application/json"):
+        return response.json()["error"]["code"]
+    return next(
+        (data["code"] for kind, data in read_events(response.text) if kind == "error"), None
+    )
+
+
+def new_client():
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    return httpx.AsyncClient(limits=limits, timeout=120)
+
+
+async def ask_many(server, texts):
+    """The answers to all of these, asked at the same time."""
+    async with new_client() as client:
+        tasks = [client.post(f"{server.url}/chat", json=question(text)) for text in texts]
+        return await asyncio.gather(*tasks)
+
+
+def until(is_true):
+    """Wait until it is; a test that waits in vain is ended by the suite, not by a clock here."""
+    while not is_true():
+        time.sleep(0.02)
