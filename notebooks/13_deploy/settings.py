@@ -42,10 +42,10 @@ class Settings:
     usd_per_million_input: float = 0.15
     usd_per_million_output: float = 0.6
     # Seconds: to connect, between two pieces, for a whole answer, and for streams when the server stops.
-    connect_seconds: float = 5
-    piece_seconds: float = 30
-    answer_seconds: float = 120
-    grace_seconds: float = 20
+    connect_seconds: float = 5.0
+    piece_seconds: float = 30.0
+    answer_seconds: float = 120.0
+    grace_seconds: float = 20.0
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:

@@ -91,7 +91,7 @@ class FakeApi:
             watch = asyncio.ensure_future(self._until_closed(reader))
             while not watch.done():
                 self._event(writer, chunk("word "))
-                await asyncio.wait([watch], timeout=0.02)
+                await asyncio.wait([watch], timeout=0.05)
             return False
         if kind == "pieces":
             texts, wait = [f"{n} " for n in range(int(rest[0]))], float(rest[1])

@@ -16,15 +16,15 @@ from tests.deploy.server import (
     until,
 )
 
-WHOLE = "".join(f"{n} " for n in range(20))
+WHOLE = "".join(f"{n} " for n in range(10))
 
 
 @pytest.mark.parametrize("count", [64, 256])
 def test_no_stream_of_many_is_lost_and_memory_is_bounded(serve, api, count):
     server = serve()
-    asyncio.run(ask_many(server, ["pieces 20 0.05"] * count))
+    asyncio.run(ask_many(server, ["pieces 10 0.2"] * count))
     after_first = server.rss()
-    responses = asyncio.run(ask_many(server, ["pieces 20 0.05"] * count))
+    responses = asyncio.run(ask_many(server, ["pieces 10 0.2"] * count))
     assert [r.status_code for r in responses] == [200] * count
     assert {text_of(response) for response in responses} == {WHOLE}
     # They did run at the same time.
@@ -78,7 +78,7 @@ async def stop_during(server, api, count, task):
 
 def test_a_stop_lets_64_streams_end_whole(serve, api):
     server = serve()
-    responses = asyncio.run(stop_during(server, api, 64, "pieces 20 0.1"))
+    responses = asyncio.run(stop_during(server, api, 64, "pieces 10 0.2"))
     assert {text_of(response) for response in responses} == {WHOLE}
     assert {code_of(response) for response in responses} == {None}
     server.process.wait()
