@@ -6,6 +6,7 @@ connection that is open already. The many streams last about two seconds each.
 """
 
 import asyncio
+import collections
 import csv
 import datetime
 import statistics
@@ -16,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from tests.deploy.fake_api import FakeApi
-from tests.deploy.server import ask_many, question, running, text_of
+from tests.deploy.server import ask_many, code_of, question, running, text_of
 
 OUT = Path(__file__).parents[2] / "data" / "measured" / "deploy.csv"
 PAIRS = 300
@@ -52,6 +53,7 @@ def measure_streams(server, count):
     """(lost, memory in MB) of so many streams at the same time."""
     whole = "".join(f"{n} " for n in range(20))
     responses = asyncio.run(ask_many(server, [LONG] * count))
+    print(count, "streams:", collections.Counter(map(code_of, responses)))
     lost = sum(text_of(response) != whole for response in responses)
     return lost, server.rss() / 1e6
 

@@ -18,6 +18,8 @@ APP = Path(__file__).parent.parent.parent / "notebooks" / "13_deploy"
 # Of the form of a key, and none.
 KEY = "Zk3vR8mW1xQ6tY9bN4cJ7hL2pS5dF0gA"
 LIMITS = {"CHAT_PER_MINUTE": "100000", "CHAT_STREAMS": "600", "CHAT_USD_PER_DAY": "1000"}
+# A busy machine is not what these tests are about.
+LIMITS |= {"CHAT_CONNECT_SECONDS": "60", "CHAT_PIECE_SECONDS": "60"}
 
 
 class Running:
@@ -99,6 +101,9 @@ def ask(server, text, **options):
 
 
 def text_of(response):
+    """The answer, as far as it came; nothing where a problem came instead."""
+    if response.status_code != 200:
+        return ""
     return "".join(data["text"] for kind, data in read_events(response.text) if kind == "piece")
 
 
