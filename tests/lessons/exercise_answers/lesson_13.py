@@ -115,15 +115,6 @@ ANSWERS = {
             (("busy",), "a list"),
         ],
     ),
-    "worst": Answers(
-        right=[(1440 * 10 * EACH,), (32.832,), (32.83,)],
-        wrong=[
-            ((EACH,), "one request"),
-            ((1440 * EACH,), "They send ten"),
-            ((1440 * 10 * EACH * 1e6,), "a million tokens"),
-            ((1440 * 10 * 800 * 0.6 / 1e6,), "leaves out the questions"),
-        ],
-    ),
     "roles": Answers(
         right=[(is_conversation,), (is_conversation_by_cases,)],
         wrong=[
@@ -138,6 +129,15 @@ ANSWERS = {
             ((leftmost,), "The visitor wrote that part"),
             ((unchecked,), "returned ''"),
             ((lambda forwarded, peer, hops: peer,), "returned '10.0.0.1'"),
+        ],
+    ),
+    "worst": Answers(
+        right=[(1440 * 10 * EACH,), (32.832,), (32.83,)],
+        wrong=[
+            ((EACH,), "one request"),
+            ((1440 * EACH,), "They send ten"),
+            ((1440 * 10 * EACH * 1e6,), "a million tokens"),
+            ((1440 * 10 * 800 * 0.6 / 1e6,), "leaves out the questions"),
         ],
     ),
     "times": Answers(
