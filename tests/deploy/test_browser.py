@@ -58,7 +58,7 @@ def test_a_question_is_typed_and_the_answer_is_seen_as_it_comes(page, server):
 
 def test_stop_ends_the_answer_and_the_call_behind_it(page, server):
     # So slow that it can't be over before it is stopped.
-    server.api.pace = 100
+    server.api.pace = 5
     say(page, STORY)
     page.wait(f"{ANSWER} && {ANSWER}.textContent")
     page.click("document.getElementById('stop')")
@@ -67,6 +67,7 @@ def test_stop_ends_the_answer_and_the_call_behind_it(page, server):
     assert server.ends == ["left"]
     assert len(page.run(f"{ANSWER}.textContent")) < 700, "what had come stays"
     server.api.pace = 0
+    page.click("document.getElementById('new')")
     say(page, "What is a container?")
     page.wait(COMPLETE)
 
