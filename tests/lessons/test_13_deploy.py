@@ -90,7 +90,7 @@ def test_fixed_parts_wait_as_many_times_as_long(queue):
 
 
 def test_title_and_description_follow_other_loads(queue):
-    shown = queue.run(
+    queue.run(
         "queue-table",
         "queue-plot",
         queue_table=("(0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)", "(0.2, 0.4)"),
@@ -101,7 +101,6 @@ def test_title_and_description_follow_other_loads(queue):
     title = queue.names["axis"].get_title(loc="left")
     p95 = waits.loc[0.4, "one shared queue, p95"]
     assert title.startswith(f"At a load of 0.4, one in twenty waits over {p95:.0f} s")
-    assert shown.count("four fixed parts, p95") == 2, "both tables"
 
 
 def test_the_log_line_of_the_lesson_holds_no_text(deploy):
