@@ -27,9 +27,7 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick first-half second-half check-style lesson stand-ins vectors \
 	record coverage future bench clients local logits many-machines retry-libraries shared-limit prices \
-<<<<<<< HEAD
 	tokenizers pins watch preflight reset bundle handout snippets book clean
->>>>>>> e3812a7 (Lesson 13: shorter, with its tests)
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
