@@ -21,7 +21,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m 
 # Two halves that take about the same time, for two cores. test_calls reads what the notebooks asked.
 NOTEBOOKS := notebooks
 FIRST_HALF := tests/core tests/lessons/test_calls.py tests/lessons/test_snippets.py tests/record tests/replay \
-	tests/suite
+	tests/suite tests/transports
 TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 .DEFAULT_GOAL := help

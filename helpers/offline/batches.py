@@ -16,22 +16,19 @@ import random
 import re
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..replay.wire import unpack
 from ..reply import Json
 from . import bodies, refusals
 from .bodies import Call
 
-if TYPE_CHECKING:
-    from .api import Answered
-
 ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings")
 # Inline requests are for fewer than this; files take more.
 MOST_INLINE = 10_000
 STATES = ("QUEUED", "RUNNING", "SUCCESS")
-# Answers a request as the live API does, or raises `refusals.Refused`.
-Answer = Callable[[Json, Call], "Answered"]
+# Answers a request as the live API does (`api.Answered`), or raises `refusals.Refused`.
+Answer = Callable[[Json, Call], Any]
 
 
 class Batches:

@@ -558,6 +558,7 @@ def test_64_calls_alone_are_refused_beyond_the_limit():
     assert server.refused == 24
 
 
+@pytest.mark.slow
 def test_threads_share_the_limits():
     clock = Clock(speed=30)
     codes = []
@@ -576,6 +577,7 @@ def test_threads_share_the_limits():
     assert server.refused == 0
 
 
+@pytest.mark.slow
 def test_two_clients_share_one_limiter():
     clock = Clock(speed=60)
 
