@@ -109,6 +109,8 @@ def conversation(messages):
         return "There is only one message, and the API remembers nothing of the turn before."
     if roles == ["user", "user"]:
         return "The roles are user, user: the model's answer between your questions is missing."
+    if roles == ["user"] * 3:
+        return "The roles are user, user, user, but the message in the middle is the model's."
     if roles != ["user", "assistant", "user"]:
         return f"The roles are {', '.join(map(str, roles)) or 'none'}. Question, answer, question is the order."
     asked, answered, follow_up = (message["content"] for message in messages)
@@ -117,7 +119,7 @@ def conversation(messages):
     if follow_up != FOLLOW_UP:
         return f"The last message is not the follow-up question: {follow_up!r}."
     if not isinstance(answered, str) or len(answered) < 20 or answered in (asked, follow_up):
-        return "The second message holds the model's answer to the first, word for word."
+        return f"The second message is not the model's answer, word for word: {answered!r:.60}."
     return None
 
 

@@ -178,6 +178,9 @@ def _wrong_results(wish, answers, calls, run):
     if len(answers) != len(calls):
         results = "1 result follows" if len(answers) == 1 else f"{len(answers)} results follow"
         return f"The number of calls is {len(calls)}, and {results}: each call needs one."
+    ids = [answer.get("tool_call_id") for answer in answers]
+    if twice := [one for one in ids if one is not None and ids.count(one) > 1]:
+        return f"Two results name the same `tool_call_id`, {twice[0]!r:.40}: each call has its own."
     found = {answer.get("tool_call_id"): answer.get("content") for answer in answers}
     for call in calls:
         if call["id"] not in found:

@@ -173,6 +173,14 @@ def whole_reply(messages, reply, run):
     return [*messages, reply, *steps([], reply, run)[1:]]
 
 
+def one_id(messages, reply, run):
+    first = steps(messages, reply, run)
+    return [
+        *first[:3],
+        *(message | {"tool_call_id": reply.tool_calls[0]["id"]} for message in first[3:]),
+    ]
+
+
 def as_it_was(messages, reply, run):
     results = [{"role": "tool", "content": run(one)} for one in reply.tool_calls[:1]]
     return messages + results
@@ -241,7 +249,7 @@ ANSWERS = {
             (([TWO, WISH, {**FIRST, "role": "user"}], BOTH), "not 'user'"),
             (([{**TWO, "content": "Hello"}, WISH, FIRST, SECOND], BOTH), "than `TWO`"),
             (([TWO, WISH, result(0, "130"), SECOND], BOTH), "is 30, and not '130'"),
-            (([TWO, WISH, FIRST, FIRST], BOTH), "No result names the id abcdefgh1"),
+            (([TWO, WISH, FIRST, FIRST], BOTH), "the same `tool_call_id`, 'abcdefgh0'"),
             (([TWO, WISH, result(0, "37"), result(1, "30")], BOTH), "is 30, and not '37'"),
             (([TWO, WISH, result(0, 30), SECOND], BOTH), "a string"),
             (([TWO, {**WISH, "tool_calls": CALLS[:1]}, FIRST, SECOND], BOTH), "unchanged"),
@@ -277,6 +285,7 @@ ANSWERS = {
             ((as_it_was,), "model's message"),
             ((without_ids,), "No result names the id"),
             ((first_only,), "calls is 2, and 1 result follows"),
+            ((one_id,), "Two results name the same `tool_call_id`"),
             ((whole_reply,), "Message 2 is a whole Reply"),
             ((lambda messages, reply, run: steps([], reply, run),), "so far is missing"),
         ],
