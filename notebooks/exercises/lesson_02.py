@@ -1,6 +1,7 @@
 """Checks of lesson 02, First call."""
 
 import helpers
+from helpers.replay.matching import KNOWN_FIELDS
 
 from . import exercise
 
@@ -21,17 +22,29 @@ def body(request):
     if not isinstance(request, dict):
         return f"The body is a dict, which becomes a JSON object. This is a {kind(request)}."
     if extra := set(request) - {"model", "messages", "max_tokens"}:
-        return (
-            f"The API would answer with 422: it knows no field {sorted(map(str, extra))[0]!r} here."
-        )
+        name = sorted(map(str, extra))[0]
+        if name in KNOWN_FIELDS:
+            return f"The API takes {name!r}, but nobody asked for it here."
+        return f"The API would answer with 422: it knows no field {name!r} here."
     if request.get("model") != "mistral-small-latest":
         return f"`model` is {request.get('model')!r}, not 'mistral-small-latest'."
     messages = request.get("messages")
-    if not isinstance(messages, list | tuple) or len(messages) != 1:
-        return "`messages` is a list, here of one message."
-    if messages[0] != {"role": "user", "content": QUESTION}:
-        return "The message needs the role 'user' and, as its content, the question word for word."
-    limit = request.get("max_tokens")
+    if not isinstance(messages, list | tuple):
+        return f"`messages` is a list, also of one message. This is a {kind(messages)}."
+    if len(messages) != 1:
+        return f"One message is enough here. There are {len(messages)}."
+    message = messages[0]
+    if not isinstance(message, dict) or set(message) != {"role", "content"}:
+        return f"A message is a dict with `role` and `content`. This is {message!r:.60}."
+    if message["role"] != "user":
+        return f"The question comes from the role 'user', not from {message['role']!r}."
+    # The same text, as a list of one part.
+    content = message["content"]
+    if content not in (QUESTION, [{"type": "text", "text": QUESTION}]):
+        return f"The question is not word for word the one above, with its full stop: {content!r}."
+    if "max_tokens" not in request:
+        return "The limit of 30 tokens is missing."
+    limit = request["max_tokens"]
     if type(limit) is not int:
         return f"`max_tokens` is a whole number. It is {limit!r}."
     if limit != 30:
@@ -87,17 +100,26 @@ def conversation(messages):
     if not isinstance(messages, list | tuple):
         return f"A conversation is a list of messages. This is a {kind(messages)}."
     if not all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in messages):
-        return "Each message is a dict with `role` and `content`."
+        odd = next(
+            m for m in messages if not isinstance(m, dict) or not {"role", "content"} <= m.keys()
+        )
+        return f"Each message is a dict with `role` and `content`. Among these is {_what(odd)}."
     roles = [message["role"] for message in messages]
+    if roles == ["user"]:
+        return "There is only one message, and the API remembers nothing of the turn before."
+    if roles == ["user", "user"]:
+        return "The roles are user, user: the model's answer between your questions is missing."
+    if roles == ["user"] * 3:
+        return "The roles are user, user, user, but the message in the middle is the model's."
     if roles != ["user", "assistant", "user"]:
-        return f"The roles are {', '.join(map(str, roles)) or 'none'}. A second turn has another order."
+        return f"The roles are {', '.join(map(str, roles)) or 'none'}. Question, answer, question is the order."
     asked, answered, follow_up = (message["content"] for message in messages)
     if asked != CHEESE:
         return f"The first message is not the first question: {asked!r}."
     if follow_up != FOLLOW_UP:
         return f"The last message is not the follow-up question: {follow_up!r}."
     if not isinstance(answered, str) or len(answered) < 20 or answered in (asked, follow_up):
-        return "The second message holds the model's answer to the first, word for word."
+        return f"The second message is not the model's answer, word for word: {answered!r:.60}."
     return None
 
 
@@ -126,6 +148,8 @@ def limit(replies, complete, dollars):
     given = {complete} if isinstance(complete, int) else complete
     if not isinstance(given, list | tuple | set):
         return f"`complete` is a list of limits. This is a {kind(complete)}."
+    if odd := [cap for cap in given if isinstance(cap, bool) or not isinstance(cap, int)]:
+        return f"`complete` holds limits, so some of 20, 40 and 60. It holds {_what(odd[0])}."
     for cap in limits:
         if (cap in whole) != (cap in given):
             reason = replies[limits.index(cap)].finish_reason
@@ -150,6 +174,7 @@ def wrong_bill(dollars, usage):
         (out * dollars_out, "This leaves out the question."),
         ((into + out) * dollars_in, "This bills all tokens as input."),
         ((into + out) * dollars_out, "This bills all tokens as output."),
+        (into * dollars_out + out * dollars_in, "This swaps the prices of input and output."),
     ):
         if close(dollars, bill):
             return mistake
@@ -174,9 +199,16 @@ def translate(translated):
         return "Pass the whole answer of the SDK, not its text."
     if name != "ChatCompletionResponse":
         return f"The SDK's answer is a ChatCompletionResponse. This is a {kind(translated)}."
-    if translated.model != "ministral-8b-latest":
+    # The alias of the table, and the version behind it.
+    if translated.model not in ("ministral-8b-latest", "ministral-8b-2512"):
         return f"The answer comes from {translated.model}, not from ministral-8b-latest."
     return None
+
+
+def _what(value):
+    """A value, or for a large one just its type, to name it in a message."""
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"a {kind(value)}"
 
 
 def kind(value):

@@ -26,6 +26,8 @@ WHY = {
 def script(script):
     if not isinstance(script, list | tuple):
         return f"A script is a list with an entry for each request. This is a {kind(script)}."
+    if "None" in script:
+        return "'None' in quotes is a text. The value `None` lets a request through."
     if len(script) not in (3, 4) or (len(script) == 4 and script[3] is not None):
         return f"Three failures are wanted, then an answer. The script is {list(script)!r}."
     if None in script[:3]:
@@ -41,9 +43,19 @@ def script(script):
     if limit.status != 429 or not any("tokens" in name for name in limit.headers):
         return f"{limit.name!r} is not the 429 whose headers name tokens: {dict(limit.headers)}."
     if broken.error != "ReadError":
-        what = broken.error or broken.status or "an answer that begins"
-        return f"{broken.name!r} is not a connection that breaks before the answer: {what}."
+        return (
+            f"{broken.name!r} is not a connection that breaks before the answer: {_ends(broken)}."
+        )
     return None
+
+
+def _ends(fault):
+    """How a call ends that meets this fault, if it is no broken connection."""
+    if fault.error:
+        return f"{fault.error}, so there was none that could break"
+    if fault.status:
+        return f"it is a {fault.status}, which is an answer"
+    return "an answer that begins" if fault.cut is not None else "no byte comes in time"
 
 
 @exercise(
@@ -81,6 +93,7 @@ def outcome(outcome):
         (refused, "refused"),
         (cut, "cut"),
         (httpx.ReadTimeout("", request=request), "maybe billed"),
+        (httpx.WriteTimeout("", request=request), "maybe billed"),
         (httpx.ConnectError("", request=request), "no answer"),
         (httpx.ReadError("", request=request), "no answer"),
     ):
@@ -91,7 +104,13 @@ def outcome(outcome):
         if got != words:
             what = f"raises {kind(error)}" if error else "answers"
             return f"For a call that {what}, it returned {got!r}, not {words!r}."
-    return None
+    try:
+        got = outcome(raiser(ZeroDivisionError()))
+    except ZeroDivisionError:
+        return None
+    return (
+        f"A ZeroDivisionError is a bug in the call, not a failure of the network: {got!r} hides it."
+    )
 
 
 def raiser(error):

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import sqlite3
 
 import pydantic
@@ -13,6 +14,7 @@ from . import exercise
 LABELS = ("booking", "rental", "payment", "repair", "parts", "warranty")
 LOST = "Where is my order?"
 BAD = '{"label": "delivery", "urgency": 1, "quote": "my order"}'
+TWO = "How many days are there from 2026-11-24 to 2026-12-24, and how many to 2026-12-31?"
 REMEDIES = ("repair", "raise max_tokens", "wait and retry", "ask a person")
 CLAIM = {"part": "brake cable", "months": 3, "photo": True}
 
@@ -41,7 +43,11 @@ def claim(model):
         (CLAIM | {"months": 2.5}, "2.5 months, which is no whole number"),
         (CLAIM | {"part": 7}, "a part that is a number"),
         (CLAIM | {"photo": "on the way"}, "a photo that is neither true nor false"),
-        ({"part": "lamp", "months": 1}, "a claim without `photo`"),
+        *(
+            ({key: CLAIM[key] for key in CLAIM if key != name}, f"a claim without `{name}`")
+            for name in CLAIM
+        ),
+        *((CLAIM | {name: None}, f"null as `{name}`") for name in CLAIM),
         (CLAIM | {"name": "Ada"}, "a field `name`, which the class doesn't have"),
     ):
         if _accepts(model, fields):
@@ -108,6 +114,8 @@ def remedy(was_cut, urgency_5, still_wrong, status_429):
     given = (was_cut, urgency_5, still_wrong, status_429)
     if odd := [one for one in given if one not in REMEDIES]:
         return f"{odd[0]!r:.60} is none of the four remedies."
+    if was_cut == "ask a person":
+        return "A cut answer needs no person yet: more tokens are enough."
     if was_cut != "raise max_tokens":
         return f"A cut answer stays cut: {was_cut!r} asks for the same again, with the same limit."
     if urgency_5 != "repair":
@@ -132,12 +140,26 @@ def remedy(was_cut, urgency_5, still_wrong, status_429):
 def results(messages, reply):
     if not isinstance(reply, helpers.Reply) or not reply.tool_calls:
         return "The second argument is `both`, the reply that holds the calls."
-    if not isinstance(messages, list | tuple) or not all(isinstance(m, dict) for m in messages):
+    if not isinstance(messages, list | tuple) or not messages:
         return f"A conversation is a list of dicts. This is {messages!r:.60}."
+    if problem := _not_dicts(messages):
+        return problem
     roles = [message.get("role") for message in messages]
     if roles[:2] != ["user", "assistant"]:
         return f"It begins with your question and the model's message. The roles are {roles}."
+    if messages[0].get("content") != TWO:
+        return f"The conversation begins with another question than `TWO`: {messages[0].get('content')!r:.60}."
     return _wrong_results(messages[1], messages[2:], reply.tool_calls, _days)
+
+
+def _not_dicts(messages):
+    """Which part of a conversation is no message, if any."""
+    for number, message in enumerate(messages, 1):
+        if isinstance(message, helpers.Reply):
+            return f"Message {number} is a whole Reply. The model's message is a part of its `raw`."
+        if not isinstance(message, dict):
+            return f"Each message is a dict. Number {number} is {message!r:.40}."
+    return None
 
 
 def _days(call):
@@ -151,10 +173,14 @@ def _wrong_results(wish, answers, calls, run):
     sent = wish.get("tool_calls")
     if sent != calls:
         return "The model's message goes back with its `tool_calls` unchanged."
+    if odd := [answer for answer in answers if answer.get("role") != "tool"]:
+        return f"A result has the role `tool`, not {odd[0].get('role')!r:.40}."
     if len(answers) != len(calls):
-        return f"{len(calls)} calls came, and {len(answers)} results follow."
-    if any(answer.get("role") != "tool" for answer in answers):
-        return "A result has the role `tool`."
+        results = "1 result follows" if len(answers) == 1 else f"{len(answers)} results follow"
+        return f"The number of calls is {len(calls)}, and {results}: each call needs one."
+    ids = [answer.get("tool_call_id") for answer in answers]
+    if twice := [one for one in ids if one is not None and ids.count(one) > 1]:
+        return f"Two results name the same `tool_call_id`, {twice[0]!r:.40}: each call has its own."
     found = {answer.get("tool_call_id"): answer.get("content") for answer in answers}
     for call in calls:
         if call["id"] not in found:
@@ -162,7 +188,7 @@ def _wrong_results(wish, answers, calls, run):
         content = found[call["id"]]
         if not isinstance(content, str):
             return f"`content` is a string. It is {content!r:.60}."
-        if run(call) not in content:
+        if not re.search(rf"(?<![\w-]){re.escape(run(call))}(?!\w)", content):
             return f"The result of {call['id']} is {run(call)}, and not {content!r:.60}."
     return None
 
@@ -184,6 +210,8 @@ def choice(chat, form, last):
     function = form.get("function")
     if not isinstance(function, dict) or function.get("name") != "days_between":
         return "The name stands in the dict under `function` and `name`: days_between."
+    if extra := set(function) - {"name"}:
+        return f"The API refuses {sorted(extra)[0]!r} here: the name is enough, and `tools` has the rest."
     if form.get("type", "function") != "function" or set(form) - {"type", "function"}:
         return "The dict has two fields: `type`, which is 'function', and `function`."
     if last != "none":
@@ -196,11 +224,13 @@ ALLOWED = (
     "SELECT label, count(*) FROM tickets GROUP BY label",
     "SELECT id FROM tickets WHERE hard = 1",
 )
-FORBIDDEN = (
+ABOUT_TEXT = (
     "SELECT text FROM tickets",
     "SELECT * FROM tickets",
     "SELECT id FROM tickets WHERE text LIKE '%deposit%'",
     "SELECT max(length(text)) FROM tickets",
+)
+FORBIDDEN = (
     "DELETE FROM tickets",
     "UPDATE tickets SET label = 'x'",
     "SELECT * FROM sqlite_master",
@@ -218,28 +248,51 @@ FORBIDDEN = (
 def authorizer(decide):
     if not callable(decide):
         return f"Define a function. This is {decide!r:.60}."
-    for sql in (*ALLOWED, *FORBIDDEN):
-        ran = _runs(sql, decide)
-        if ran and sql in FORBIDDEN:
+    for sql in (*ALLOWED, *ABOUT_TEXT, *FORBIDDEN):
+        rows, problem = _rows(sql, decide)
+        if problem and (sql in ALLOWED or not problem.startswith("for ")):
+            return f"At {sql!r}: {problem}."
+        if rows is not None and sql in FORBIDDEN:
             return f"It lets this pass: {sql}"
-        if not ran and sql in ALLOWED:
-            return f"It refuses this, or fails at it: {sql}"
+        # Where the column reads as NULL (SQLITE_IGNORE), the rows don't depend on the texts.
+        if rows is not None and sql in ABOUT_TEXT and rows != _rows(sql, decide, text="?")[0]:
+            return f"It lets this pass: {sql}"
     return None
 
 
-def _runs(sql, decide):
+def _rows(sql, decide, text="My deposit?"):
+    """The rows that a statement finds or None, and what stopped it."""
+    problems = []
+
+    def asked(action, *about):
+        try:
+            decision = decide(action, *about)
+        except Exception as error:
+            problems.append(f"it raises {type(error).__name__}: {error}")
+            return sqlite3.SQLITE_DENY
+        if type(decision) is not int:
+            problems.append(f"it returns {decision!r:.40}, not a constant such as SQLITE_OK")
+            return sqlite3.SQLITE_DENY
+        if decision == sqlite3.SQLITE_DENY:
+            problems.append(f"for {_action(action)} and {about[:2]} it returns SQLITE_DENY")
+        return decision
+
     database = sqlite3.connect(":memory:")
     try:
         database.execute("CREATE TABLE tickets (id TEXT, text TEXT, label TEXT, hard INTEGER)")
-        database.execute("INSERT INTO tickets VALUES ('m1', 'My deposit?', 'payment', 1)")
+        database.execute("INSERT INTO tickets VALUES ('m1', ?, 'payment', 1)", [text])
         database.commit()
-        database.set_authorizer(decide)
-        database.execute(sql).fetchall()
-    except sqlite3.Error:
-        return False
+        database.set_authorizer(asked)
+        return database.execute(sql).fetchall(), None
+    except sqlite3.Error as error:
+        return None, problems[0] if problems else f"SQLite refuses its decision: {error}"
     finally:
         database.close()
-    return True
+
+
+def _action(number):
+    names = {getattr(sqlite3, f"SQLITE_{name}"): name for name in ("SELECT", "READ", "FUNCTION")}
+    return f"SQLITE_{names[number]}" if number in names else f"the action {number}"
 
 
 @exercise(
@@ -264,10 +317,14 @@ def step(next_messages):
             for number in range(count)
         ]
         asked = {"role": "user", "content": "How long?"}
-        reply = helpers.Reply(tool_calls=calls, finish_reason="tool_calls")
+        message = {"role": "assistant", "content": "", "tool_calls": calls}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        reply = helpers.Reply.from_json({"choices": [choice]})
         got = next_messages([asked], reply, lambda call: f"result of {call['id']}")
-        if not isinstance(got, list | tuple) or not all(isinstance(m, dict) for m in got):
+        if not isinstance(got, list | tuple):
             return f"The function returns a list of messages. It returned {got!r:.60}."
+        if problem := _not_dicts(got):
+            return problem
         if not got or got[0] != asked:
             return "The conversation so far is missing at the beginning."
         if len(got) < 2 or got[1].get("role") != "assistant":
@@ -291,7 +348,13 @@ def picture(tokens, dollars):
         return f"Two numbers are wanted. These are {tokens!r:.40} and {dollars!r:.40}."
     if tokens == 43 * 33:
         return "Each row of squares has one token more, at its end."
-    if tokens == 42 * 32 or tokens == 43 * 32:
+    if tokens == 1462:
+        return (
+            "Width and height are swapped: the extra tokens are one for each row, not each column."
+        )
+    if tokens in (42 * 32, 43 * 32, 1200 * 900 / 28**2) or (
+        isinstance(tokens, float) and not tokens.is_integer()
+    ):
         return "A square that is only begun counts as a whole one: round up."
     if tokens != 44 * 33:
         return f"1,200 by 900 pixels are not {tokens} tokens."
@@ -299,6 +362,7 @@ def picture(tokens, dollars):
     right = 10_000 * tokens * row["mistral-large-2512"] / 1_000_000
     for bill, mistake in (
         (right / 10_000, "This is the price of one photo."),
+        (right / 10, "This is the price of a thousand photos."),
         (right * 1_000_000, "The prices are for a million tokens."),
         (10_000 * tokens * row["mistral-small-2603"] / 1_000_000, "This is Small 4's price."),
     ):

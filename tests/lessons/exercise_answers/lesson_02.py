@@ -10,6 +10,7 @@ BODY = {
     ],
     "max_tokens": 30,
 }
+PARTS = [{"type": "text", "text": BODY["messages"][0]["content"]}]
 CHEESE = {"role": "user", "content": "What is the best French cheese?"}
 ANSWER = {"role": "assistant", "content": "Roquefort, many say; others swear by Comté."}
 FOLLOW_UP = {"role": "user", "content": "Which of the two melts better?"}
@@ -46,11 +47,20 @@ DOLLARS = 22 * 0.15 + 50 * 0.6
 
 ANSWERS = {
     "body": Answers(
-        right=[(BODY,), (dict(reversed(BODY.items())),)],
+        right=[
+            (BODY,),
+            (dict(reversed(BODY.items())),),
+            (BODY | {"messages": ({"content": PARTS, "role": "user"},)},),
+        ],
         wrong=[
             (("body",), "a dict"),
             ((BODY | {"max_token": 30},), "no field 'max_token'"),
+            ((BODY | {"temperature": 0},), "The API takes 'temperature', but"),
             ((BODY | {"messages": BODY["messages"][0]},), "a list"),
+            ((BODY | {"messages": [CHEESE, CHEESE]},), "There are 2"),
+            ((BODY | {"messages": ["Hello"]},), "This is 'Hello'"),
+            ((BODY | {"messages": [CHEESE | {"role": "system"}]},), "not from 'system'"),
+            (({k: v for k, v in BODY.items() if k != "max_tokens"},), "30 tokens is missing"),
             ((BODY | {"messages": [CHEESE]},), "word for word"),
             ((BODY | {"max_tokens": "30"},), "whole number"),
             ((BODY | {"max_tokens": 3},), "at 3 tokens"),
@@ -70,10 +80,12 @@ ANSWERS = {
     "conversation": Answers(
         right=[([CHEESE, ANSWER, FOLLOW_UP],), ((CHEESE, ANSWER, FOLLOW_UP),)],
         wrong=[
-            (([FOLLOW_UP],), "The roles are user."),
-            (([CHEESE, FOLLOW_UP],), "user, user"),
-            (([CHEESE, ANSWER | {"role": "user"}, FOLLOW_UP],), "user, user, user"),
-            (([CHEESE, CHEESE | {"role": "assistant"}, FOLLOW_UP],), "the model's answer"),
+            (([FOLLOW_UP],), "remembers nothing"),
+            (([CHEESE, FOLLOW_UP],), "answer between your questions is missing"),
+            (([CHEESE, "Comté.", FOLLOW_UP],), "Among these is 'Comté.'"),
+            (([CHEESE, REPLIES[2], FOLLOW_UP],), "Among these is a Reply"),
+            (([CHEESE, ANSWER | {"role": "user"}, FOLLOW_UP],), "in the middle is the model's"),
+            (([CHEESE, CHEESE | {"role": "assistant"}, FOLLOW_UP],), "not the model's answer"),
             (([CHEESE, ANSWER, CHEESE],), "not the follow-up"),
         ],
     ),
@@ -87,7 +99,10 @@ ANSWERS = {
                 "The answer for 20 ended with the finish_reason 'length'",
             ),
             ((REPLIES, [], DOLLARS), "The answer for 60 ended with the finish_reason 'stop'"),
+            ((REPLIES, [False, False, True], DOLLARS), "It holds False"),
+            ((REPLIES, [REPLIES[2]], DOLLARS), "It holds a Reply"),
             ((REPLIES, [60], DOLLARS / 1e6), "one call"),
+            ((REPLIES, [60], 22 * 0.6 + 50 * 0.15), "swaps the prices"),
             ((REPLIES, [60], 22 * 0.15), "leaves out the answer"),
             ((REPLIES, [60], 72 * 0.15), "as input"),
             ((REPLIES, [60], 1.0), "don't cost 1.00"),
@@ -97,7 +112,10 @@ ANSWERS = {
         right=[
             # The asynchronous way is right, too.
             """check.translate(await today.chat.complete_async(
-    model="ministral-8b-latest", messages=[{"role": "user", "content": "Hello"}]))"""
+    model="ministral-8b-latest", messages=[{"role": "user", "content": "Hello"}]))""",
+            # So is the version behind the alias.
+            """check.translate(today.chat.complete(
+    model="ministral-8b-2512", messages=[{"role": "user", "content": "Hello"}]))""",
         ],
         wrong=[
             (("Comté.",), "not its text"),

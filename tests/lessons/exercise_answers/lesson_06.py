@@ -15,8 +15,9 @@ def by_status(call):
     except httpx.HTTPStatusError:
         return "refused"
     except httpx.TransportError as error:
-        kinds = {"StreamCut": "cut", "ReadTimeout": "maybe billed"}
-        return kinds.get(type(error).__name__, "no answer")
+        if isinstance(error, httpx.TimeoutException):
+            return "maybe billed"
+        return "cut" if isinstance(error, helpers.StreamCut) else "no answer"
     return "answered"
 
 
@@ -59,6 +60,25 @@ def without_refused(call):
 def forgets_time_outs(call):
     answer = by_class(call)
     return "no answer" if answer == "maybe billed" else answer
+
+
+def hides_bugs(call):
+    try:
+        return by_class(call)
+    except Exception:
+        return "no answer"
+
+
+def one_kind_of_time_out(call):
+    try:
+        call()
+    except (httpx.ReadTimeout, helpers.StreamCut) as error:
+        return "cut" if isinstance(error, helpers.StreamCut) else "maybe billed"
+    except httpx.TransportError:
+        return "no answer"
+    except helpers.APIError:
+        return "refused"
+    return "answered"
 
 
 def message_of(response):
@@ -121,8 +141,14 @@ ANSWERS = {
             ),
             (
                 (["gateway_timeout_page", "token_limit", "no_connection"],),
-                "'no_connection' is not a connection that breaks",
+                "'no_connection' is not a connection that breaks before the answer: ConnectError",
             ),
+            (
+                (["gateway_timeout_page", "token_limit", "timeout", None],),
+                "no byte comes in time",
+            ),
+            ((["gateway_timeout_page", "token_limit", 502, None],), "it is a 502"),
+            ((["gateway_timeout_page", "token_limit", "connection_reset", "None"],), "in quotes"),
             (
                 (["gateway_timeout_page", "token_limit", "cut", None],),
                 "an answer that begins",
@@ -146,6 +172,8 @@ ANSWERS = {
             ((as_in_the_question,), "raises StreamCut, it returned 'no answer', not 'cut'"),
             ((without_refused,), "APIError was raised by the call, and not caught"),
             ((forgets_time_outs,), "raises ReadTimeout, it returned 'no answer'"),
+            ((one_kind_of_time_out,), "raises WriteTimeout, it returned 'no answer'"),
+            ((hides_bugs,), "a bug in the call"),
             (("cut",), "Define a function"),
         ],
     ),

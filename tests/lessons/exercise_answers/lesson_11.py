@@ -40,6 +40,18 @@ class Optional(pydantic.BaseModel, extra="forbid"):
     photo: bool = False
 
 
+class NoPart(pydantic.BaseModel, extra="forbid"):
+    part: str = ""
+    months: int = pydantic.Field(ge=0, le=120)
+    photo: bool
+
+
+class Null(pydantic.BaseModel, extra="forbid"):
+    part: str | None
+    months: int = pydantic.Field(ge=0, le=120)
+    photo: bool
+
+
 class NoPhoto(pydantic.BaseModel, extra="forbid"):
     part: str
     months: int
@@ -63,7 +75,10 @@ def call(number, end):
 
 CALLS = [call(0, "2026-12-24"), call(1, "2026-12-31")]
 BOTH = helpers.Reply(tool_calls=CALLS, finish_reason="tool_calls")
-TWO = {"role": "user", "content": "How many days?"}
+TWO = {
+    "role": "user",
+    "content": "How many days are there from 2026-11-24 to 2026-12-24, and how many to 2026-12-31?",
+}
 WISH = {"role": "assistant", "content": "", "tool_calls": CALLS}
 
 
@@ -73,6 +88,7 @@ def result(number, content):
 
 FIRST, SECOND = result(0, "30"), result(1, "37")
 NAMED = {"type": "function", "function": {"name": "days_between"}}
+DECLARED = {**NAMED, "function": {**NAMED["function"], "description": "Days.", "parameters": {}}}
 FUNCTIONS = {"count", "sum", "avg", "min", "max", "round", "length", "lower", "upper", "like"}
 
 
@@ -95,6 +111,26 @@ def columns(action, table, name, database, trigger):
         seen = table == "tickets" and name in ("", "id", "label", "hard")
         return sqlite3.SQLITE_OK if seen else sqlite3.SQLITE_DENY
     return read_only(action, table, name)
+
+
+def ignored(action, table, name, *_):
+    hidden = action == sqlite3.SQLITE_READ and name == "text"
+    return sqlite3.SQLITE_IGNORE if hidden else read_only(action, table, name)
+
+
+def without_rows(action, table, name, *_):
+    if action == sqlite3.SQLITE_READ and name not in ("id", "label", "hard"):
+        return sqlite3.SQLITE_DENY
+    return read_only(action, table, name)
+
+
+def half_a_decision(action, table, name, *_):
+    if name != "text":
+        return read_only(action, table, name)
+
+
+def true_or_false(action, table, name, *_):
+    return name != "text" and read_only(action, table, name) == sqlite3.SQLITE_OK
 
 
 def everything(*_):
@@ -129,6 +165,22 @@ def appended(messages, reply, run):
     return messages
 
 
+def from_raw(messages, reply, run):
+    return [*messages, reply.raw["choices"][0]["message"], *steps([], reply, run)[1:]]
+
+
+def whole_reply(messages, reply, run):
+    return [*messages, reply, *steps([], reply, run)[1:]]
+
+
+def one_id(messages, reply, run):
+    first = steps(messages, reply, run)
+    return [
+        *first[:3],
+        *(message | {"tool_call_id": reply.tool_calls[0]["id"]} for message in first[3:]),
+    ]
+
+
 def as_it_was(messages, reply, run):
     results = [{"role": "tool", "content": run(one)} for one in reply.tool_calls[:1]]
     return messages + results
@@ -151,6 +203,8 @@ ANSWERS = {
             ((Open,), "a field `name`"),
             ((Unlimited,), "121 months"),
             ((Optional,), "without `photo`"),
+            ((NoPart,), "without `part`"),
+            ((Null,), "null as `part`"),
             ((NoPhoto,), "no field `photo`"),
         ],
     ),
@@ -178,6 +232,7 @@ ANSWERS = {
             (("raise max_tokens", "wait and retry", "ask a person", "repair"), "shown the limit"),
             (("raise max_tokens", "repair", "repair", "wait and retry"), "One repair has failed"),
             (("raise max_tokens", "repair", "ask a person", "ask a person"), "passes with time"),
+            (("ask a person", "repair", "ask a person", "wait and retry"), "no person yet"),
             (("more", "repair", "ask a person", "wait and retry"), "'more' is none"),
         ],
     ),
@@ -188,8 +243,13 @@ ANSWERS = {
         ],
         wrong=[
             (([TWO, FIRST, SECOND], BOTH), "model's message"),
-            (([TWO, WISH, FIRST], BOTH), "2 calls came, and 1 results follow"),
-            (([TWO, WISH, FIRST, FIRST], BOTH), "No result names the id abcdefgh1"),
+            (([TWO, WISH, FIRST], BOTH), "calls is 2, and 1 result follows"),
+            (([TWO, BOTH, FIRST, SECOND], BOTH), "Message 2 is a whole Reply"),
+            (([TWO, WISH, "30", "37"], BOTH), "Number 3 is '30'"),
+            (([TWO, WISH, {**FIRST, "role": "user"}], BOTH), "not 'user'"),
+            (([{**TWO, "content": "Hello"}, WISH, FIRST, SECOND], BOTH), "than `TWO`"),
+            (([TWO, WISH, result(0, "130"), SECOND], BOTH), "is 30, and not '130'"),
+            (([TWO, WISH, FIRST, FIRST], BOTH), "the same `tool_call_id`, 'abcdefgh0'"),
             (([TWO, WISH, result(0, "37"), result(1, "30")], BOTH), "is 30, and not '37'"),
             (([TWO, WISH, result(0, 30), SECOND], BOTH), "a string"),
             (([TWO, {**WISH, "tool_calls": CALLS[:1]}, FIRST, SECOND], BOTH), "unchanged"),
@@ -202,24 +262,31 @@ ANSWERS = {
             (("auto", "required", "none"), "only a name"),
             (("auto", "days_between", "none"), "a dict that names it"),
             (("auto", {"name": "days_between"}, "none"), "under `function`"),
+            (("auto", DECLARED, "none"), "refuses 'description'"),
             (("auto", NAMED, "auto"), "may still call"),
         ],
     ),
     "authorizer": Answers(
-        right=[(no_texts,), (columns,)],
+        right=[(no_texts,), (columns,), (ignored,)],
         wrong=[
             ((read_only,), "SELECT text FROM tickets"),
             ((everything,), "SELECT text FROM tickets"),
             ((only_texts,), "DELETE FROM tickets"),
-            ((no_decision,), "SELECT count(*) FROM tickets"),
+            ((no_decision,), "it returns None"),
+            ((half_a_decision,), "it returns None"),
+            ((true_or_false,), "it returns True"),
+            ((without_rows,), "for SQLITE_READ and ('tickets', '') it returns SQLITE_DENY"),
+            ((lambda action: sqlite3.SQLITE_OK,), "it raises TypeError"),
         ],
     ),
     "step": Answers(
-        right=[(steps,), (appended,)],
+        right=[(steps,), (appended,), (from_raw,)],
         wrong=[
             ((as_it_was,), "model's message"),
             ((without_ids,), "No result names the id"),
-            ((first_only,), "2 calls came, and 1 results follow"),
+            ((first_only,), "calls is 2, and 1 result follows"),
+            ((one_id,), "Two results name the same `tool_call_id`"),
+            ((whole_reply,), "Message 2 is a whole Reply"),
             ((lambda messages, reply, run: steps([], reply, run),), "so far is missing"),
         ],
     ),
@@ -228,6 +295,9 @@ ANSWERS = {
         wrong=[
             ((1419, 7.1), "at its end"),
             ((1376, 7.1), "round up"),
+            ((1200 * 900 / 784, 7.1), "round up"),
+            ((1462, 7.31), "swapped"),
+            ((1452, 0.726), "a thousand photos"),
             ((1452, 0.000726), "one photo"),
             ((1452, 2.178), "Small 4's price"),
             ((1452, 10.0), "don't cost 10.00"),
