@@ -26,7 +26,7 @@ TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick first-half second-half check-style lesson stand-ins vectors \
-	record coverage future bench clients local logits many-machines retry-libraries shared-limit prices \
+	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
 	tokenizers pins watch preflight reset bundle handout snippets book clean
 
 help: ## List these targets
@@ -87,6 +87,11 @@ bench: .venv/dev ## Measure calls, vector search and the check of training data
 	$(BIN)/python tests/benchmarks/calls.py
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
+
+fuzz: .venv/dev ## Fuzz what reads bytes from outside, ten minutes for each of four targets (Linux)
+	$(BIN)/uv pip install --quiet --no-deps --target build/atheris atheris==3.0.0
+	for target in stream matcher recorder checker; do \
+		PYTHONPATH=build/atheris $(BIN)/python tests/benchmarks/fuzz.py $$target -max_total_time=600 || exit 1; done
 
 clients: .venv/dev ## Put a dozen clients in front of the lessons' recordings, in a table
 	$(BIN)/python tests/clients

@@ -39,6 +39,7 @@ WANTED = [
 # These run in environments of their own, which `make` fills.
 INSTALLED_ELSEWHERE = (
     "tests/benchmarks/many_machines.py",
+    "tests/benchmarks/fuzz.py",
     "tests/benchmarks/next_token.py",
     "tests/benchmarks/other_tokenizers.py",
     "tests/benchmarks/shared_limit.py",
