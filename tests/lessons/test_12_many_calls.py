@@ -138,7 +138,18 @@ FEWER = (
 
 def test_ways_figure_and_table_follow_the_limit_and_the_prompts(many):
     many.run("prompts", "limits", prompts=FEWER, limits=("per_minute = 100", "per_minute = 120"))
-    ways = ("one", "threads", "all", "semaphore", "limit", "layers", "lines", "job", "batch")
+    ways = (
+        "one",
+        "threads",
+        "all",
+        "semaphore",
+        "limit",
+        "layers",
+        "lines",
+        "job",
+        "finish",
+        "batch",
+    )
     shown = many.run(*ways, "compare", "compare-plot")
     assert many.last_error is None, shown
     runs = many.names["runs"]
@@ -157,7 +168,7 @@ def test_ways_figure_and_table_follow_the_limit_and_the_prompts(many):
 
 def test_a_batch_costs_half(many):
     many.run("prompts", prompts=FEWER)
-    many.run("all", "limit", "layers", "lines", "job", "batch")
+    many.run("all", "limit", "layers", "lines", "job", "finish", "batch")
     runs = many.names["runs"]
     full = runs["Retry(RateLimit(Budget))"]["dollars"]
     assert runs["batch"]["dollars"] == pytest.approx(full / 2)
@@ -173,7 +184,18 @@ def test_an_exhausted_budget_loses_only_what_is_left(many):
 
 def test_an_interrupted_run_goes_on(many):
     many.run("prompts", "all", "limit", "layers", "lines", prompts=FEWER)
-    cells = ("key", "file", "progress", "resume", "interrupt", "go-on", "failures", "rerun")
+    cells = (
+        "key",
+        "file",
+        "save",
+        "saved",
+        "progress",
+        "resume",
+        "interrupt",
+        "go-on",
+        "failures",
+        "rerun",
+    )
     many.run("compare")
     shown = many.run(*cells, interrupt=("patience=300", "patience=70"))
     assert many.last_error is None, shown
