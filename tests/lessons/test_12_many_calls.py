@@ -159,6 +159,13 @@ def test_ways_figure_and_table_follow_the_limit_and_the_prompts(many):
     assert 2 <= runs["RateLimit"]["minutes"] < 2.5
     complete = [name for name, row in runs.items() if row["answered"] == 250]
     assert complete[-2:] == ["Retry(RateLimit(Budget))", "batch"]
+    curves = {
+        line.get_color(): line for line in many.names["axis"].lines if len(line.get_xdata()) > 1
+    }
+    fifth, sixth = (curves[many.names["colors"][place]] for place in (4, 5))
+    assert fifth.get_linewidth() >= 2 * sixth.get_linewidth() and sixth.get_linestyle() == "--", (
+        "the sixth way hides no curve that it follows"
+    )
     title = many.names["axis"].get_title(loc="left")
     assert title.startswith(f"{len(complete)} of 7 ways answer all 250")
     assert all(
