@@ -17,6 +17,12 @@ KEYS = {
     "one word more in the system prompt": (False, "the model is asked something else"),
     "model and messages change places in the JSON": (True, "the same fields are the same request"),
 }
+FAILURES = {
+    "503, overloaded": (True, "the server may have room in a minute"),
+    "422, max_tokens is -1": (False, "the same request is refused each time"),
+    "401, wrong key": (False, "a second try has the same key"),
+    "PoolTimeout": (True, "it never left your machine"),
+}
 JOBS = {
     "200,000 chats by Monday, as cheap as possible": (
         "batch",
@@ -179,6 +185,17 @@ def order(in_order):
 )
 def key(still_good):
     return _choices(still_good, KEYS)
+
+
+@exercise(
+    "Is it worth another try?",
+    hints=(
+        "Ask for each failure: would the very same request get an answer a minute later?",
+        "What is overloaded or full passes by itself. A wrong request stays wrong.",
+    ),
+)
+def again(worth_it):
+    return _choices(worth_it, FAILURES)
 
 
 @exercise(

@@ -150,6 +150,7 @@ def never_raises(sizes, most):
 
 
 GOOD = {name: answer for name, (answer, _) in checks.KEYS.items()}
+AGAIN = {name: answer for name, (answer, _) in checks.FAILURES.items()}
 JOBS = {name: answer for name, (answer, _) in checks.JOBS.items()}
 
 ANSWERS = {
@@ -200,6 +201,14 @@ ANSWERS = {
             (({**GOOD, "another temperature": True},), "old temperature"),
             (({**GOOD, "another time-out": False},), "not in the body"),
             (({},), "There is no answer"),
+        ],
+    ),
+    "again": Answers(
+        right=[(AGAIN,), (dict(reversed(AGAIN.items())),)],
+        wrong=[
+            (({**AGAIN, "401, wrong key": True},), "the same key"),
+            (({**AGAIN, "PoolTimeout": False},), "never left your machine"),
+            ((dict.fromkeys(AGAIN, True),), "refused each time"),
         ],
     ),
     "torn": Answers(
