@@ -68,7 +68,7 @@ class Api:
             route: Any = ("GET", self._model)
         elif self.has_past and parts[:2] in (["v1", "files"], ["v1", "fine_tuning"]):
             route = (request["method"], self._past)
-        elif batches.is_batch(parts[1:]):
+        elif parts[0] == "v1" and batches.is_batch(parts[1:]):
             route = (request["method"], functools.partial(self._batch, parts[1:], content))
         else:
             route = routes.get(tuple(parts))

@@ -89,7 +89,7 @@ class Offline:
                     f"Any message, after a system prompt that begins “{entry['classifier']}”."
                 )
             if "example" in entry:
-                lines.append(f"Any two numbers in “{entry['example']}”")
+                lines.append(f"Answered here for any two numbers: “{entry['example']}”.")
         return [*lines[:3], _free()]
 
 
