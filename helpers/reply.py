@@ -114,17 +114,22 @@ class ReplyBuilder:
 
         Raises KeyError, TypeError or AttributeError for a malformed chunk, and ignores it.
         """
-        found = [(choice, choice["delta"]) for choice in first_choices(chunk)]
-        pieces = [split_content(delta.get("content")) for _, delta in found]
-        calls = [call for _, delta in found for call in delta.get("tool_calls") or []]
+        text, thinking, finish_reason = "", "", self.finish_reason
+        calls: list[Json] = []
+        for choice in first_choices(chunk):
+            delta = choice["delta"]
+            more, thought = split_content(delta.get("content"))
+            text, thinking = text + more, thinking + thought
+            calls += delta.get("tool_calls") or []
+            finish_reason = choice.get("finish_reason") or finish_reason
+        # Only now, so that a malformed chunk changes nothing.
         for call in calls:
             _add_call(self._calls, call)
-        for choice, _ in found:
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        text = "".join(text for text, _ in pieces)
+        self.finish_reason = finish_reason
         if text:
             self._text.append(text)
-        self._thinking += [thinking for _, thinking in pieces if thinking]
+        if thinking:
+            self._thinking.append(thinking)
         self._model = chunk.get("model") or self._model
         self._usage = chunk.get("usage") or self._usage
         self.chunks.append(chunk)

@@ -110,3 +110,4 @@ class Machine(RuleBasedStateMachine):
 
 TestBudgetMachine = Machine.TestCase
 TestBudgetMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestBudgetMachine.pytestmark = [pytest.mark.slow]
