@@ -385,7 +385,7 @@ def draw(bench: dict[str, Any]) -> None:
         for what, (rival, _) in shown.items()
     ]
     plt.style.use(helpers.STYLE)
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.5, 6.5), layout="constrained")
     names = [f"{what}\n(beside {rival})" for what, (rival, _) in shown.items()]
     axes.barh(names, ratios, color="C0", label="measured")
     axes.scatter(
