@@ -43,6 +43,11 @@ def pytest_collection_modifyitems(items):
     solutions.add_solutions(items)
     stored.add_checks(items)
     items.sort(key=lambda item: "calls_of" in getattr(item, "fixturenames", ()))
+    # One process takes a notebook, with what needs its calls, or a file of tests.
+    for item in items:
+        lesson = getattr(item, "callspec", None) and item.callspec.params.get("lesson")
+        group = lesson if lesson in calls.LESSONS else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(tryfirst=True)
