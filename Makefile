@@ -20,7 +20,7 @@ export PIP_USER := 0
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
 # Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
-SHARED := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+SHARED := -n $(JOBS) --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick check-style lesson stand-ins vectors \

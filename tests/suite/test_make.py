@@ -70,7 +70,7 @@ def test_each_target_that_a_text_names_exists():
 
 def test_test_runs_all_and_checks_the_style(make):
     printed = make("test", JOBS="5").stdout
-    assert "pytest -n 5 --dist loadgroup --no-loadscope-reorder notebooks tests " in printed
+    assert "pytest -n 5 --no-loadscope-reorder notebooks tests " in printed
     assert "ruff check" in printed and "ruff format --check" in printed and "mypy" in printed
 
 
