@@ -14,6 +14,26 @@ def test_other_stories_and_the_same_without_streaming(lesson):
         assert "first piece after" in shown and "characters at once" in shown
 
 
+def test_counting_further_is_answered_wherever_the_lesson_counts(lesson):
+    streaming, problems = lesson("03_streaming"), []
+    streaming.run("start", "helper")
+    for cell in ("wire", "helper", "sdk", "lines-sse"):
+        shown = streaming.run(cell, **{cell.replace("-", "_"): ("1 to 5", "1 to 10")})
+        if streaming.last_error:
+            problems.append((cell, shown))
+    assert problems == []
+
+
+def test_the_table_of_the_figure_has_each_time_once_and_ends_with_the_text(lesson, monkeypatch):
+    tables = []
+    monkeypatch.setattr(helpers, "show", lambda figure, words, table: tables.append(table))
+    streaming = lesson("03_streaming")
+    streaming.run("start", "times-read", "times-plot")
+    assert streaming.last_error is None
+    assert tables[0].index.is_unique
+    assert tables[0]["characters"].iloc[-1] == streaming.names["pieces"]["characters"].iloc[-1]
+
+
 def test_an_own_cut_is_told_apart_from_a_complete_stream(lesson):
     streaming = lesson("03_streaming")
     streaming.run_to("served")
