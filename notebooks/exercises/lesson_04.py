@@ -44,6 +44,8 @@ def schema(response_format):
             return f"`{field}` has the type {got!r}, and not {wanted!r}."
     if missing := {"city", "days"} - set(found.get("required", ())):
         return f"An answer without {sorted(missing)[0]!r} would be allowed: see `required`."
+    if named.get("strict") is not True:
+        return "`strict` asks for exactly these fields. Here it is not True."
     return None
 
 
@@ -66,6 +68,8 @@ def prompt(system, try_prompt):
             "Replay has no answers to this prompt. It has some to the prompts of this lesson, and to "
             "the third one without one of its sentences."
         )
+    if len(problems) != 4:
+        return f"Your `MESSAGES` has {len(problems)} messages, and not the four of the lesson."
     failing = [f"Message {n} {problem}." for n, problem in enumerate(problems, 1) if problem]
     if failing:
         return failing[0]

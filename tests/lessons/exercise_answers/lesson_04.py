@@ -106,6 +106,7 @@ ANSWERS = {
                 "You have city",
             ),
             ((form("json_schema", value=FORM["json_schema"]["schema"]),), "a dict with a `name`"),
+            ((form("json_schema", "strict", value=False),), "`strict` asks"),
         ],
     ),
     "prompt": Answers(
@@ -122,6 +123,7 @@ ANSWERS = {
             ),
             ("check.prompt('You are a pirate.', try_prompt)", "has no answers to this prompt"),
             ((["Be short."], print), "This is a list"),
+            (("Be short.", lambda system: []), "has 0 messages"),
         ],
     ),
     "order": Answers(
