@@ -20,9 +20,9 @@ FAVOURITES = {
     "The capital of France is": {0.7: (0.955, 1), 1.0: (0.772, 10), 1.5: (0.240, 3450)},
     "She put the key in the": {0.7: (0.862, 2), 1.0: (0.569, 45), 1.5: (0.150, 2682)},
 }
-CHECKERS = ("start", "system-prompts", "format-schema", "messages", "checker")
-PROMPTS = (*CHECKERS, "system", "try")
-TOY = ("start", "try", "logits", "top-p")
+CHECKERS = ("start", "messages", "checker")
+PROMPTS = (*CHECKERS, "system", "system-prompts", "format-schema", "try")
+TOY = ("start", "logits", "top-p")
 REAL = (*TOY, "real-load", "real", "real-table")
 MODEL = (*TOY, "words", "followers", "next-logits", "write", "write-temperatures")
 
@@ -319,7 +319,7 @@ def test_the_checkers_judge_answers_that_are_not_the_lessons(lesson):
 
 def test_the_form_can_be_forced(lesson):
     shown = lesson(NAME)
-    shown.run(*CHECKERS)
+    shown.run(*PROMPTS)
     told, any_fields, own_fields = re.split(r"\n\n(?=json_)", shown.run("format").strip())
     assert told.startswith("the prompt alone: Of course!")
     assert list(json.loads(any_fields.removeprefix("json_object: "))) == ["poem"]
@@ -408,4 +408,21 @@ def test_cells_run_in_another_order(lesson):
     shown.run(*PROMPTS, "first-prompt", "order", "prefix", "sentences", "refuse", "format")
     assert shown.last_error is None
     shown.run(*MODEL, "write-seeds", "write-top-p", "samples", "write-temperatures")
+    assert shown.last_error is None
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("start", "system", "messages", "checker", "try", "first-prompt"),
+        ("start", "logits", "top-p", "real-load", "real", "real-table", "tail", "tail-plot"),
+        ("start", "logits", "top-p", "real-load", "real", "kept", "kept-plot"),
+        ("start", "logits", "top-p", *MODEL[MODEL.index("words") :]),
+        ("start", "samples", "seed", "stop", "n", "refused"),
+    ],
+    ids=lambda cells: cells[-1],
+)
+def test_a_section_needs_only_the_cells_that_define_its_functions(lesson, figures, cells):
+    shown = lesson(NAME)
+    assert shown.run(*cells) is not None
     assert shown.last_error is None
