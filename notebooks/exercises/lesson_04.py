@@ -125,7 +125,7 @@ def kept(tokens):
     if not isinstance(tokens, dict) or set(tokens) != set(right):
         return "A dict with a number for each `top_p` is wanted: 0.05, 0.4, 0.5 and 0.95."
     for top_p, number in tokens.items():
-        if type(number) is not int or not 0 <= number <= 4:
+        if type(number) not in (int, np.int64) or not 0 <= number <= 4:
             return f"For {top_p}, a number of tokens up to 4 is wanted. It is {number!r}."
         if number == 0:
             return f"At {top_p}, no token at all would be left to draw."

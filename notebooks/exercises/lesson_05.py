@@ -26,7 +26,7 @@ NOT_ALL = (
     ),
 )
 def cost(requests, dollars):
-    if type(requests) is not int:
+    if not is_number(requests) or requests != requests // 1:
         return f"The number of requests is a whole number. It is {requests!r}."
     # `helpers.price` gives both currencies.
     dollars = getattr(dollars, "usd", dollars)

@@ -139,6 +139,7 @@ ANSWERS = {
     "kept": Answers(
         right=[
             (KEPT,),
+            ({p: np.int64(n) for p, n in KEPT.items()},),
             "tail = np.array([0.4, 0.3, 0.2, 0.1])\n"
             "check.kept({p: int((nucleus(tail, p) > 0).sum()) for p in (0.05, 0.4, 0.5, 0.95)})",
         ],

@@ -41,7 +41,7 @@ ANSWERS = {
     "cost": Answers(
         right=[
             (618, 1.0),
-            (618, 50_000 * 200 * 0.1 / 1e6),
+            (np.ceil(50_000 / 81), 50_000 * 200 * 0.1 / 1e6),
             (618, helpers.price(50_000 * 200, "mistral-embed")),
         ],
         wrong=[
