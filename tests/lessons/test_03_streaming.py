@@ -1,5 +1,7 @@
 """Lesson 03, edited as its text invites."""
 
+from types import SimpleNamespace
+
 import helpers
 
 
@@ -32,6 +34,18 @@ def test_the_table_of_the_figure_has_each_time_once_and_ends_with_the_text(lesso
     assert streaming.last_error is None
     assert tables[0].index.is_unique
     assert tables[0]["characters"].iloc[-1] == streaming.names["pieces"]["characters"].iloc[-1]
+
+
+def test_thinking_may_end_without_a_mixed_delta(lesson):
+    """As in most recorded streams."""
+    streaming = lesson("03_streaming")
+    streaming.run("start", "thinking")
+    thought = [{"type": "thinking", "thinking": [{"type": "text", "text": "Twelve."}]}]
+    chunks = [{"choices": [{"delta": {"content": part}}]} for part in (thought, "14", "4")]
+    streaming.names["solved"] = SimpleNamespace(reply=SimpleNamespace(raw=chunks))
+    shown = streaming.run("thinking-contents", "thinking-naive")
+    assert streaming.last_error is None, shown
+    assert "Twelve." in shown and "144" in shown
 
 
 def test_an_own_cut_is_told_apart_from_a_complete_stream(lesson):

