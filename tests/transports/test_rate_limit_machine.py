@@ -1,4 +1,4 @@
-"""A RateLimit beside a strict model of it, in all orders of asking, answering, failing and leaving that come up."""
+"""A RateLimit beside a strict model of it: asking, answering, failing and leaving, in any order that comes up."""
 
 import math
 
