@@ -75,10 +75,11 @@ coverage: .venv/dev ## Measure which lines of the helpers the tests run; fails u
 future: .venv/dev ## Run every check with the clock a year ahead
 	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest $(SHARED) notebooks tests
 
-bench: .venv/dev ## Measure calls, vector search and the check of training data
-	$(BIN)/python tests/benchmarks/calls.py
+bench: .venv/dev ## Measure calls, vector search, the check of training data, lesson 13's server, and these tests
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
+	PYTHONPATH=. $(BIN)/python -m tests.benchmarks.deploy
+	$(BIN)/python tests/benchmarks/calls.py
 
 fuzz: .venv/dev ## Fuzz what reads bytes from outside, ten minutes for each of four targets (Linux)
 	$(BIN)/uv pip install --quiet --no-deps --target build/atheris atheris==3.0.0

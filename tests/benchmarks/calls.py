@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import datetime
 import http.server
 import io
 import json
 import os
 import platform
+import re
 import ssl
 import statistics
 import subprocess
@@ -29,6 +31,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
+from xml.etree import ElementTree
 
 import httpx
 import numpy as np
@@ -61,7 +64,10 @@ TARGETS = {
     "64 × 1024 embeddings to numpy": ("httpx + json", 0.6),
     "import": ("SDK", 0.35),
     "a replayed call": ("vcrpy", 0.5),
+    "memory after import": ("SDK", 0.5),
+    "check of 1,000,000 lines": ("pandas", 0.4),
 }
+MEASURED = ROOT / "data" / "measured"
 # Clients of other projects, each in an environment of its own: how to ask, with `url` and `ASK`.
 OTHERS = {
     "openai": "import openai; c = openai.OpenAI(base_url=url + '/v1', api_key='x'); "
@@ -312,12 +318,69 @@ def others(url: str, rounds: int) -> Iterator[tuple[str, dict[str, float]]]:
         yield f"chat, {packages[0].replace('==', ' ')}", {"httpx": raw, name: own}
 
 
+IMPORTS = {
+    "SDK": "from mistralai.client import Mistral; Mistral(api_key='x').chat",
+    "helpers": "import helpers; helpers.chat",
+    "nothing": "pass",
+}
+
+
 def imports() -> Contestants:
     def run(code: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
-    sdk = "from mistralai.client import Mistral; Mistral(api_key='x').chat"
-    return {"SDK": run(sdk), "helpers": run("import helpers; helpers.chat"), "nothing": run("pass")}
+    return {name: run(code) for name, code in IMPORTS.items()}
+
+
+def memory() -> dict[str, float]:
+    """Megabytes that each adds to a bare Python."""
+    peak = "; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    found = {
+        name: float(subprocess.check_output([sys.executable, "-c", code + peak], cwd=ROOT))
+        for name, code in IMPORTS.items()
+    }
+    return {name: found[name] - found["nothing"] for name in ("SDK", "helpers")}
+
+
+def stored() -> Iterator[tuple[str, dict[str, float]]]:
+    """What the other programs of `make bench` have written, in milliseconds."""
+
+    def rows(name: str) -> list[dict[str, str]]:
+        with (MEASURED / name).open(encoding="utf-8", newline="") as lines:
+            return list(csv.DictReader(lines))
+
+    seconds = {row["way"]: float(row["seconds"]) for row in rows("jsonl_check.csv")}
+    yield (
+        "check of 1,000,000 lines",
+        {"pandas": 1000 * seconds["pandas"], "helpers": 1000 * seconds["finetuning.check"]},
+    )
+    search = {
+        row["method"]: float(row["search_ms"])
+        for row in rows("vector_search.csv")
+        if row["vectors"] == "10000"
+    }
+    yield (
+        "search among 10,000 vectors",
+        {name: search[name] for name in ("numpy", "Qdrant, on disk")},
+    )
+    first, through = (float(row["median_ms"]) for row in rows("deploy.csv")[:2])
+    yield "first piece of an answer", {"API": first, "through lesson 13's server": through}
+
+
+def all_tests() -> dict[str, float]:
+    """`make test`, and the cells of all lessons that it runs, one after another."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "tests.xml"
+        began = time.perf_counter()
+        subprocess.run(["make", "test", f"ONLY=-q --junitxml={report}"], check=True, cwd=ROOT)
+        took = time.perf_counter() - began
+        cases = ElementTree.parse(report).iter("testcase")
+        cells = sum(float(case.get("time", 0)) for case in cases if is_cell(case))
+    return {"all cells of the lessons": 1000 * cells, "make test": 1000 * took}
+
+
+def is_cell(case: ElementTree.Element) -> bool:
+    return bool(re.fullmatch(r"Cell \d+", case.get("name", "")))
 
 
 def replayed(url: str, rounds: int) -> dict[str, float]:
@@ -352,8 +415,15 @@ def replayed(url: str, rounds: int) -> dict[str, float]:
 def report(rows: dict[str, dict[str, float]], what: str, found: dict[str, float]) -> None:
     rows[what] = {name: round(ms, 3) for name, ms in found.items()}
     first = next(iter(found.values()))
-    row = ", ".join(f"{name} {ms:.2f} ms ({ms / first:.2f})" for name, ms in found.items())
+    row = ", ".join(f"{name} {show(what, n)} ({n / first:.2f})" for name, n in found.items())
     print(f"{what}: {row}", flush=True)
+
+
+def show(what: str, number: float) -> str:
+    """A number of a row with its unit."""
+    if what.startswith("memory"):
+        return f"{number:.0f} MB"
+    return f"{number:.2f} ms" if number < 2000 else f"{number / 1000:.0f} s"
 
 
 def table(bench: dict[str, Any]) -> str:
@@ -364,13 +434,14 @@ def table(bench: dict[str, Any]) -> str:
         if found := rows.get(what):
             mine = found.get("helpers", found.get("replay"))
             lines.append(
-                f"| {what} | {mine:.2f} ms | {rival} {found[rival]:.2f} ms "
+                f"| {what} | {show(what, mine)} | {rival} {show(what, found[rival])} "
                 f"| {mine / found[rival]:.2f} | {wanted} |"
             )
     for what, found in rows.items():
-        if what.startswith("chat, "):
-            raw, own = found.values()
-            lines.append(f"| {what} | | httpx {raw:.2f} ms, it {own:.2f} ms | {own / raw:.1f} | |")
+        if not set(found) & {"helpers", "replay"}:
+            (name, first), (other, second) = found.items()
+            shown = f"{name} {show(what, first)}, {other} {show(what, second)}"
+            lines.append(f"| {what} | | {shown} | {second / first:.1f} | |")
     return "\n".join(lines)
 
 
@@ -422,6 +493,10 @@ def main() -> None:
     found = medians(imports(), max(3, rounds // 3))
     nothing = found.pop("nothing")
     report(rows, "import", {name: ms - nothing for name, ms in found.items()})
+    report(rows, "memory after import", memory())
+    for what, found in stored():
+        report(rows, what, found)
+    report(rows, "all checks of the course", all_tests())
     bench = {**about, "rows": rows}
     OUT.write_text(json.dumps(bench, indent=2, ensure_ascii=False) + "\n", "utf-8")
     draw(bench)

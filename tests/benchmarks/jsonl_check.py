@@ -2,11 +2,14 @@
 
 Makes a file of chats (about 1.1 GB; `--lines` for another size) with 16 kinds of problems in 0.5% of
 its lines. Prints seconds, also of CPU (which hardly depend on what else the machine does), the peak of
-memory, and how many problems were found with the right reason.
+memory, and how many problems were found with the right reason; for a million lines, it also writes
+them to data/measured/jsonl_check.csv.
 pandas stops at the first line that is not UTF-8 or not JSON, so it gets a file without those.
 """
 
 import argparse
+import csv
+import datetime
 import itertools
 import json
 import random
@@ -20,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 SYSTEM = "You are the help desk of a shop. Answer kindly, in two or three sentences."
+OUT = ROOT / "data" / "measured" / "jsonl_check.csv"
+LINES = 1_000_000
 UNREADABLE = ("bad JSON", "not an object", "not UTF-8")
 
 
@@ -214,7 +219,7 @@ WAYS = {"finetuning.check": by_us, "pandas": by_pandas, "pandas, reading only": 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--lines", type=int, default=1_000_000)
+    options.add_argument("--lines", type=int, default=LINES)
     options.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options.add_argument("--path", help=argparse.SUPPRESS)
     options = options.parse_args()
@@ -237,6 +242,7 @@ def main():
             f"{options.lines:,} lines, {path.stat().st_size / 1e9:.2f} GB, {len(planted):,} problems"
         )
         print(f"{'':24}{'seconds':>8}{'CPU':>8}{'MB':>8}{'found':>14}{'beyond':>8}")
+        rows = []
         for way in WAYS:
             ours = way == "finetuning.check"
             done = subprocess.run(
@@ -258,8 +264,15 @@ def main():
             print(
                 f"{way:24}{seconds:8.1f}{cpu:8.1f}{memory:8.0f}{right:>14}{beyond:8,}", flush=True
             )
+            rows.append((way, f"{seconds:.1f}", f"{cpu:.1f}", f"{memory:.0f}", right, beyond))
             if ours and found & wanted != wanted:
                 print("missed:", sorted(wanted - found)[:10])
+    if options.lines == LINES:
+        day = datetime.date.today().isoformat()
+        with OUT.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("way", "seconds", "cpu", "mb", "found", "beyond", "date"))
+            writer.writerows((*row, day) for row in rows)
 
 
 if __name__ == "__main__":
