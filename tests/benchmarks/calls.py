@@ -330,9 +330,9 @@ def imports() -> Contestants:
 
 def memory() -> dict[str, float]:
     """Megabytes that each adds to a bare Python."""
-    peak = "; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    size = "; import psutil; print(psutil.Process().memory_info().rss / 2**20)"
     found = {
-        name: float(subprocess.check_output([sys.executable, "-c", code + peak], cwd=ROOT))
+        name: float(subprocess.check_output([sys.executable, "-c", code + size], cwd=ROOT))
         for name, code in IMPORTS.items()
     }
     return {name: found[name] - found["nothing"] for name in ("SDK", "helpers")}
