@@ -48,7 +48,7 @@ PATTERNS = {
         "an IBAN",
         re.compile(r"\b[A-Z]{2}\d\d(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,3})?(?![^\W_])"),
     ),
-    # With + or 0 before it, as most of the world writes them; a date begins with 0, too.
+    # With + or 0 before it, as most of the world writes them; a date can begin with 0 as well.
     "phone number": (
         "[phone]",
         "a phone number",
