@@ -59,7 +59,9 @@ PATTERNS = {
     ),
 }
 # Digits without a space between them may be the number of an order. The word before them decides.
-PHONE_WORD = re.compile(r"(?i)\b(?:phone|tel|t[ée]l[ée]|mobile|cell|fax|whatsapp|call|text|sms|ring)")
+PHONE_WORD = re.compile(
+    r"(?i)\b(?:phone|tel|t[ée]l[ée]|mobile|cell|fax|whatsapp|call|text|sms|ring)"
+)
 ID_WORD = re.compile(
     r"(?i)(?:#|(?<![^\W_])(?:order|request|invoice|tracking|parcel|serial|part|article|reference|ref"
     r"|isbn|ean|id|(?:customer|ticket|contract|account|member)[\W_]{0,5}(?:number|no|nr|id))"
