@@ -381,6 +381,12 @@ def test_solutions_that_measure_are_right_with_any_vectors(lesson, name):
     assert lesson.printed[name] == "Right.\n"
 
 
+def test_exercises_work_after_all_cells(stand_ins):
+    """Also the last cell, which cleans up a server: a folder keeps its index."""
+    stand_ins.run("clean-up")
+    assert count(stand_ins) == 145
+
+
 def test_no_way_finds_both_halves_among_five(stand_ins):
     with stand_ins.at_home():
         stand_ins.run_source("half", dict(solutions(BOOK))["half"])
