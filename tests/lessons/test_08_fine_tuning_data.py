@@ -225,7 +225,7 @@ def test_a_sample_without_a_learned_answer_is_described_as_such(data, monkeypatc
 
 @pytest.mark.parametrize(
     ("before", "after", "verdict"),
-    [([False], [True], "with so few"), ([0] * 20, [1] * 20, "is better")],
+    [([False], [True], "by so few"), ([0] * 20, [1] * 20, "is better")],
 )
 def test_few_verdicts_are_not_reported_as_a_finding(data, before, after, verdict):
     edit = ("difference, low", f"prompt_good, trained_good = {before}, {after}\ndifference, low")
