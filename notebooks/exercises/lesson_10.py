@@ -5,6 +5,7 @@ import math
 import re
 
 from . import exercise
+from .values import close, kind
 
 NOT_FOUND = "not found in the documents"
 QUESTION = "May a customer take a rented bicycle abroad?"
@@ -313,11 +314,3 @@ def wrong_letters(answer, why):
 
 def is_pair(pair):
     return isinstance(pair, list | tuple) and len(pair) == 2 and all(type(i) is int for i in pair)
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
