@@ -65,7 +65,7 @@ TARGETS = {
     "import": ("SDK", 0.35),
     "a replayed call": ("vcrpy", 0.5),
     "memory after import": ("SDK", 0.5),
-    "check of 1,000,000 lines": ("pandas", 0.4),
+    "check of 1,000,000 lines, CPU": ("pandas", 0.4),
 }
 MEASURED = ROOT / "data" / "measured"
 # Clients of other projects, each in an environment of its own: how to ask, with `url` and `ASK`.
@@ -347,7 +347,7 @@ def stored() -> Iterator[tuple[str, dict[str, float]]]:
 
     cpu = {row["way"]: float(row["cpu"]) for row in rows("jsonl_check.csv")}
     yield (
-        "check of 1,000,000 lines",
+        "check of 1,000,000 lines, CPU",
         {"pandas": 1000 * cpu["pandas"], "helpers": 1000 * cpu["finetuning.check"]},
     )
     search = {
