@@ -66,6 +66,16 @@ def test_each_package_that_a_snippet_names_is_one_of_the_course():
     assert {name for found in FOUND for name in found.packages} - known == set()
 
 
+def is_same(program, source):
+    """Whether a program is that of a cell, or prints its last expression, which a notebook shows."""
+    here, there = (
+        [ast.unparse(node) for node in ast.parse(text).body] for text in (source, program)
+    )
+    if isinstance(ast.parse(source).body[-1], ast.Expr) and not here[-1].startswith("print("):
+        here[-1] = f"print({here[-1]})"
+    return here == there
+
+
 def test_each_file_says_what_it_needs_and_holds_the_whole_cell(tmp_path, capsys):
     snippets.export(FOUND, tmp_path / "new")
     assert capsys.readouterr().out == f"{len(FOUND)} snippets are in {tmp_path / 'new'}.\n"
@@ -73,9 +83,7 @@ def test_each_file_says_what_it_needs_and_holds_the_whole_cell(tmp_path, capsys)
     for found in FOUND:
         text = (tmp_path / "new" / found.file).read_text("utf-8")
         head, _, source = text.partition("\n\n")
-        if source != f"{found.source}\n" or ast.dump(ast.parse(text)) != ast.dump(
-            ast.parse(found.source)
-        ):
+        if source != f"{found.shown}\n" or not is_same(text, found.source):
             problems.append(f"{found.file}: another program")
         if ("MISTRAL_API_KEY" in found.source) != ("MISTRAL_API_KEY" in head):
             problems.append(f"{found.file}: the key")
@@ -90,6 +98,24 @@ def test_packages_have_the_names_that_pip_knows():
     assert found.packages == ["httpx-sse", "mistralai"]
     assert "# Needs: pip install httpx-sse mistralai\n" in found.program
     assert "MISTRAL_API_KEY" not in found.program
+
+
+@pytest.mark.parametrize(
+    ("source", "last_line", "silent"),
+    [
+        ("a = 1\nprint(a)", "print(a)", ""),
+        ("a = 1\na + 1", "print(a + 1)", ""),
+        ("sum(\n    [1, 2],\n)", "print(sum([1, 2]))", ""),
+        ("def f(): ...\n\n\nclass G: ...", "class G: ...", "it defines f and G, for you to call"),
+        ("import os", "import os", "it is the start of a program"),
+    ],
+)
+def test_a_file_prints_what_a_notebook_shows_or_says_why_not(source, last_line, silent):
+    found = snippets.Snippet("Do it", "01_keys", "01 Keys", "Section", source, "A note.")
+    assert found.program.splitlines()[-1] == last_line
+    assert silent in found.silent and bool(silent) == bool(found.silent)
+    assert "# A note.\n" in found.program
+    compile(found.program, "program", "exec")
 
 
 def test_headings_in_fenced_code_are_no_sections(tmp_path):

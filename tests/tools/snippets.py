@@ -1,5 +1,7 @@
 """The index of snippets: each cell tagged `snippet` and the task it does, its metadata's `task`.
 
+Its metadata may also have a `note`: a sentence for those who copy it.
+
 python tests/tools/snippets.py [FOLDER]   write each snippet to a file of its own, in snippets/ or FOLDER
 python tests/tools/snippets.py --readme   write the table in README.md anew
 """
@@ -30,6 +32,7 @@ class Snippet(NamedTuple):
     title: str
     section: str
     source: str
+    note: str = ""
 
     @property
     def file(self) -> str:
@@ -58,14 +61,39 @@ class Snippet(NamedTuple):
         return f"| {self.task} | {link} | {self.section} |\n"
 
     @property
-    def program(self) -> str:
-        """The source under a comment: where it is from, and what it needs."""
-        lines = [f"{self.task}. From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
-        if self.packages:
-            lines.append(f"Needs: pip install {' '.join(self.packages)}")
+    def shown(self) -> str:
+        """The source as a file: what a notebook shows of a last line, a file has to print."""
+        last = ast.parse(self.source).body[-1]
+        if not isinstance(last, ast.Expr) or "print(" in (text := ast.unparse(last)):
+            return self.source
+        before = self.source.splitlines()[: last.lineno - 1]
+        return "\n".join([*before, f"print({text})"])
+
+    @property
+    def silent(self) -> str:
+        """Why running the file prints nothing, or an empty string."""
+        if "print(" in self.shown:
+            return ""
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        names = [node.name for node in ast.parse(self.source).body if isinstance(node, kinds)]
+        if names:
+            return f"Running it prints nothing: it defines {' and '.join(names)}, for you to call."
+        return "Running it prints nothing where there is a key: it is the start of a program."
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person who copies it has to know."""
+        lines = [f"Needs: pip install {' '.join(self.packages)}"] if self.packages else []
         if self.needs_key:
             lines.append("Reads your key from the environment variable MISTRAL_API_KEY.")
-        return "".join(f"# {line}\n" for line in lines) + "\n" + self.source + "\n"
+        return [*lines, *filter(None, [self.silent, self.note])]
+
+    @property
+    def program(self) -> str:
+        """The file: the source under a comment that says where it is from and what it needs."""
+        lines = [f"{self.task}. From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
+        lines += self.remarks
+        return "".join(f"# {line}\n" for line in lines) + "\n" + self.shown + "\n"
 
 
 def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
@@ -80,7 +108,8 @@ def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
                     section = heading
             elif "snippet" in cell.metadata.get("tags", []):
                 task = cell.metadata["task"]
-                found.append(Snippet(task, path.stem, title, section, cell.source))
+                note = cell.metadata.get("note", "")
+                found.append(Snippet(task, path.stem, title, section, cell.source, note))
     return found
 
 
