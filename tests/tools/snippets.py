@@ -12,6 +12,7 @@ import argparse
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,16 @@ NOTEBOOKS, README = ROOT / "notebooks", ROOT / "README.md"
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEAD = "| task | lesson | section |\n|---|---|---|\n"
+
+
+def _with_extras() -> dict[str, str]:
+    """Packages that the course installs with an extra, in quotes, as a shell wants them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    found = [re.match(r"([\w-]+)\[\w+\]", text) for text in project["dependencies"]]
+    return {match[1]: f'"{match[0]}"' for match in found if match}
+
+
+EXTRAS = _with_extras()
 
 
 class Snippet(NamedTuple):
@@ -48,7 +59,8 @@ class Snippet(NamedTuple):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 modules.add(node.module.partition(".")[0])
-        return sorted(name.replace("_", "-") for name in modules - sys.stdlib_module_names)
+        names = sorted(name.replace("_", "-") for name in modules - sys.stdlib_module_names)
+        return [EXTRAS.get(name, name) for name in names]
 
     @property
     def needs_key(self) -> bool:
