@@ -46,9 +46,13 @@ class Snippet(NamedTuple):
     note: str = ""
 
     @property
+    def name(self) -> str:
+        """The name of its file and page, made of the task."""
+        return "_".join(re.findall(r"[a-z0-9]+", self.task.lower()))
+
+    @property
     def file(self) -> str:
-        """Its file's name, made of the task."""
-        return "_".join(re.findall(r"[a-z0-9]+", self.task.lower())) + ".py"
+        return f"{self.name}.py"
 
     @property
     def packages(self) -> list[str]:
@@ -94,16 +98,16 @@ class Snippet(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """What a person who copies it has to know."""
-        lines = [f"Needs: pip install {' '.join(self.packages)}"] if self.packages else []
-        if self.needs_key:
-            lines.append("Reads your key from the environment variable MISTRAL_API_KEY.")
-        return [*lines, *filter(None, [self.silent, self.note])]
+        """What a person who copies it has to know, beside the packages."""
+        key = "It reads your key from the environment variable MISTRAL_API_KEY."
+        return [*filter(None, [key * self.needs_key, self.silent, self.note])]
 
     @property
     def program(self) -> str:
         """The file: the source under a comment that says where it is from and what it needs."""
         lines = [f"{self.task}. From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
+        if self.packages:
+            lines.append(f"Needs: pip install {' '.join(self.packages)}")
         lines += self.remarks
         return "".join(f"# {line}\n" for line in lines) + "\n" + self.shown + "\n"
 
