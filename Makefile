@@ -136,13 +136,15 @@ preflight: .venv/ready ## Check this machine before a class: Python, packages, f
 	$(BIN)/python -m helpers
 
 reset: ## Put all notebooks back as shipped; your own versions are kept in my_work/
-	@changed=$$(git diff --name-only HEAD -- notebooks) || { echo "This needs git, and a clone of the course."; exit 1; }; \
+	@changed=$$(git diff --name-only --relative --no-renames --diff-filter=a HEAD -- notebooks) \
+		|| { echo "This needs git, and a clone of the course."; exit 1; }; \
 	test -n "$$changed" || { echo "All notebooks are as shipped."; exit 0; }; \
 	kept=my_work/$$(date +%Y-%m-%d_%H.%M.%S); \
 	for file in $$changed; do \
 		test ! -e "$$file" || { mkdir -p "$$kept/$$(dirname $$file)" && cp "$$file" "$$kept/$$file"; } || exit 1; \
 	done; \
-	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept."
+	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept." \
+		"Where one is open in JupyterLab, close it without saving."
 
 bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="windows-x64 macos-arm64" PYTHONS="3.12 3.13"
 	$(BIN)/python tests/tools/bundle.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS))

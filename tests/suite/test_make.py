@@ -206,6 +206,33 @@ def test_reset_puts_changed_notebooks_back_and_keeps_the_learners(make, clone):
     assert kept.read_text() == "mine"
 
 
+def test_reset_leaves_new_notebooks_alone_even_if_git_knows_them(make, clone):
+    (clone / "notebooks" / "01.ipynb").write_text("mine")
+    (clone / "notebooks" / "new.ipynb").write_text("new")
+    git(clone, "mv", "notebooks/02.ipynb", "notebooks/own.ipynb")
+    git(clone, "add", "notebooks")
+    done = make("reset")
+    assert done.returncode == 0
+    texts = {path.name: path.read_text() for path in clone.glob("notebooks/*")}
+    shipped = {"01.ipynb": "shipped", "02.ipynb": "shipped"}
+    assert texts == shipped | {"new.ipynb": "new", "own.ipynb": "shipped"}
+
+
+def test_reset_works_in_a_folder_of_another_repository(make, clone):
+    (clone / "notebooks" / "01.ipynb").write_text("mine")
+    (course := clone / "course").mkdir()
+    for name in ("Makefile", "notebooks"):
+        (clone / name).rename(course / name)
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "-m", "Move")
+    (course / "notebooks" / "02.ipynb").write_text("mine, too")
+    done = make("-C", str(course), "reset")
+    assert done.returncode == 0
+    assert (course / "notebooks" / "02.ipynb").read_text() == "shipped"
+    (kept,) = course.glob("my_work/*/notebooks/*")
+    assert kept.read_text() == "mine, too"
+
+
 def test_reset_without_changes_keeps_nothing(make, clone):
     assert make("reset").stdout == "All notebooks are as shipped.\n"
     assert not (clone / "my_work").exists()
