@@ -152,7 +152,7 @@ bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="
 handout: .venv/dev ## Write build/handout.html: a page to print for each lesson, with its recap
 	$(BIN)/python tests/tools/handout.py
 
-snippets: .venv/ready ## Write each snippet of the lessons to a file of its own, in snippets/
+snippets: .venv/ready ## Write the lessons' snippets to snippets/ anew, and README's table of them
 	$(BIN)/python tests/tools/snippets.py
 
 book: build/book-env/ready ## Build the lessons as a website in build/book, to read in a browser without a network

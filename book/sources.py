@@ -151,8 +151,8 @@ def snippets_page(snippets: list[Snippet]) -> str:
     """The list of tasks, lesson by lesson."""
     text = """# Snippets
 
-Each task has a page with a complete program: copy it into a project and it works. `make snippets` writes each to a
-file of its own.
+Each task has a page with a complete program: copy it into a project and it works. They are also files, in the
+course's folder `snippets`.
 """
     for lesson in dict.fromkeys(snippet.lesson for snippet in snippets):
         chosen = [snippet for snippet in snippets if snippet.lesson == lesson]
@@ -170,7 +170,7 @@ def snippet_page(snippet: Snippet) -> str:
     parts.append(f"````python\n{snippet.shown}\n````")
     parts += snippet.remarks
     parts.append(
-        f"`make snippets` writes it to `snippets/{snippet.file}`. Lesson "
+        f"In the course it is the file `snippets/{snippet.file}`. Lesson "
         f"[{snippet.title}](../notebooks/{snippet.lesson}.ipynb) explains it, in the section "
         f"“{snippet.section}”."
     )

@@ -36,8 +36,27 @@ def test_tasks_and_names_of_files_are_unique():
 
 
 def test_the_readme_lists_each_task_with_its_lesson_and_section():
-    assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], (
-        "run: python tests/tools/snippets.py --readme"
+    assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], "run: make snippets"
+
+
+def test_the_files_are_those_of_the_lessons():
+    files = {path.name: path.read_text("utf-8") for path in snippets.FOLDER.glob("*.py")}
+    assert files == {found.file: found.program for found in FOUND}, "run: make snippets"
+
+
+def test_writing_them_again_removes_what_is_gone_and_renews_the_table(tmp_path, monkeypatch):
+    (tmp_path / "snippets").mkdir()
+    (tmp_path / "snippets" / "gone.py").touch()
+    (tmp_path / "README.md").write_text(f"# Title\n\n{snippets.HEAD}| old |\n\n## Next\n")
+    monkeypatch.setattr(snippets, "FOLDER", tmp_path / "snippets")
+    monkeypatch.setattr(snippets, "README", tmp_path / "README.md")
+    monkeypatch.setattr(snippets.sys, "argv", ["snippets.py"])
+    snippets.main()
+    assert {path.name for path in (tmp_path / "snippets").iterdir()} == {
+        found.file for found in FOUND
+    }
+    assert (tmp_path / "README.md").read_text("utf-8") == snippets.with_table(
+        f"# Title\n\n{snippets.HEAD}\n## Next\n", FOUND
     )
 
 

@@ -2,8 +2,8 @@
 
 Its metadata may also have a `note`: a sentence for those who copy it.
 
-python tests/tools/snippets.py [FOLDER]   write each snippet to a file of its own, in snippets/ or FOLDER
-python tests/tools/snippets.py --readme   write the table in README.md anew
+python tests/tools/snippets.py          write each to a file in snippets/, and the table in README.md anew
+python tests/tools/snippets.py FOLDER   write the files to a folder, and nothing else
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NOTEBOOKS, README = ROOT / "notebooks", ROOT / "README.md"
+NOTEBOOKS, README, FOLDER = ROOT / "notebooks", ROOT / "README.md", ROOT / "snippets"
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEAD = "| task | lesson | section |\n|---|---|---|\n"
@@ -74,7 +74,7 @@ class Snippet(NamedTuple):
     def row(self) -> str:
         """Its row in README's table."""
         link = f"[{self.title}](notebooks/{self.lesson}.ipynb)"
-        return f"| {self.task} | {link} | {self.section} |\n"
+        return f"| [{self.task}](snippets/{self.file}) | {link} | {self.section} |\n"
 
     @property
     def shown(self) -> str:
@@ -140,20 +140,20 @@ def export(snippets: list[Snippet], folder: Path) -> None:
     """Write each snippet to a file of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     for snippet in snippets:
-        (folder / snippet.file).write_text(snippet.program, "utf-8")
+        (folder / snippet.file).write_text(snippet.program, "utf-8", newline="\n")
     print(f"{len(snippets)} snippets are in {folder}.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "snippets")
-    parser.add_argument("--readme", action="store_true", help="write README's table instead")
+    parser.add_argument("folder", nargs="?", type=Path, help="default: snippets/, with the table")
     args = parser.parse_args()
-    if args.readme:
-        text = with_table(README.read_text("utf-8"), find_snippets())
-        README.write_text(text, "utf-8", newline="\n")
-    else:
-        export(find_snippets(), args.folder)
+    snippets = find_snippets()
+    export(snippets, args.folder or FOLDER)
+    if not args.folder:
+        for old in set(FOLDER.glob("*.py")) - {FOLDER / snippet.file for snippet in snippets}:
+            old.unlink()
+        README.write_text(with_table(README.read_text("utf-8"), snippets), "utf-8", newline="\n")
 
 
 if __name__ == "__main__":
