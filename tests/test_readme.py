@@ -29,7 +29,7 @@ def test_the_table_of_lessons_is_that_of_the_notebooks():
 
 
 def test_the_first_screen_has_the_commands_and_the_lessons():
-    for text in ("make lab", "make test", "01 Keys", "stand-in", "Python 3.11"):
+    for text in ("make lab", "make test", "01 Keys", "stand-in", "Python 3.11", "snippets"):
         assert text in FIRST_SCREEN
 
 

@@ -75,6 +75,14 @@ def test_the_home_page_offers_paths_through_lessons_that_exist(pages):
     assert sum(lesson.minutes for lesson in LESSONS if lesson.number in hour.split()) <= 60
 
 
+def test_the_readme_offers_the_same_paths():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    paths = re.findall(r"^(I .+)\n: @lessons (.+)$", INDEX, re.MULTILINE)
+    assert re.findall(r"^- (I .+): (\d\d.*)$", readme, re.MULTILINE) == [
+        (who, lessons.replace(" ", ", ")) for who, lessons in paths
+    ]
+
+
 def test_a_path_through_a_lesson_that_is_not_there_is_an_error():
     with pytest.raises(KeyError, match="99"):
         sources.fill(": @lessons 01 99\n", LESSONS)
