@@ -119,7 +119,7 @@ def folder() -> str:
     recorded = {path.stem for path in recordings.glob("*.json")}
     missing = sorted(lessons ^ {"00_check_your_setup", *recorded})
     if missing:
-        raise ToDo(f"a file of {missing[0]} is missing; {AGAIN}")
+        raise ToDo(f"a file of {missing[0]} is missing; run `make reset`, or {AGAIN}")
     for path in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
         try:
             json.loads(path.read_text("utf-8"))
