@@ -24,6 +24,9 @@ FIRST_HALF := tests/core tests/lessons/test_calls.py tests/lessons/test_snippets
 	tests/suite tests/transports
 TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
+# A .venv whose Python is gone, as after an upgrade of the system, is set up again.
+$(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
+
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick first-half second-half check-style lesson stand-ins vectors \
 	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
@@ -33,7 +36,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
 
 lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999" passes options to it
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
 
 serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
 	$(BIN)/python -m helpers.offline $(SERVE)

@@ -135,6 +135,18 @@ def test_a_python_of_another_version_is_named_in_one_sentence(make, tmp_path):
     assert f"{old} is another version. This course needs Python 3.11, 3.12" in done.stdout
 
 
+def test_a_venv_whose_python_is_gone_is_set_up_again(make, tmp_path):
+    (tmp_path / ".venv" / "bin" / "python").unlink()
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(tmp_path / "gone")
+    done = make("lab", "PYTHON=python9.9")
+    assert done.stdout.startswith("There is no python9.9 on this machine.")
+
+
+def test_the_lab_starts_in_a_folder_that_was_moved(make):
+    """A program in .venv/bin has the path of its Python in its first line, as it was installed."""
+    assert "python -m jupyterlab " in make("lab").stdout
+
+
 # A Python whose virtual environments hold a Python without pip, or a uv without packages.
 NEW_PYTHON = """#!/bin/sh
 [ "$2" = venv ] || exit 0
