@@ -10,7 +10,7 @@ UPGRADE := --upgrade
 PINS := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE)
 BOOK := PYTHONDONTWRITEBYTECODE=1 build/book-env/bin/python
 NO_PACKAGES := echo "The packages can't be installed: this first time needs a network, later ones don't."
-INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 
 # Modules of the same names elsewhere, and settings of pip that a virtual environment can't follow.
@@ -167,7 +167,8 @@ book: build/book-env/ready ## Build the lessons as a website in build/book, to r
 clean: ## Remove .venv
 	rm -rf .venv
 
-# uv does the installing, because it is fast; its own pin is in requirements.txt like all others.
+# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. Lessons compile what they import, when
+# they first do; all of it takes two thirds of the time to a first answer. The tests start hundreds of kernels.
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "This course needs Python 3.11, 3.12, 3.13 or 3.14." \
 		"Install one, or name it: make lab PYTHON=/path/to/python3"; exit 1; }
@@ -187,7 +188,7 @@ clean: ## Remove .venv
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/ready
-	@$(INSTALL) $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
+	@$(INSTALL) --compile-bytecode $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
 	@touch $@
 
 build/book-env/ready: book/requirements.txt | .venv/ready

@@ -175,6 +175,7 @@ def test_a_set_up_without_a_network_is_explained_in_one_sentence(make, tmp_path,
 def test_checks_need_more_packages_than_lessons(make, tmp_path):
     (tmp_path / ".venv" / "dev").unlink()
     assert "requirements-dev.txt" not in make("lab").stdout
+    assert "--compile-bytecode" not in make("lab").stdout
     assert "uv pip install" in (printed := make("quick").stdout)
     assert "--require-hashes --compile-bytecode -r requirements-dev.txt" in printed
     assert (tmp_path / ".venv" / "dev").exists()
