@@ -167,8 +167,8 @@ book: build/book-env/ready ## Build the lessons as a website in build/book, to r
 clean: ## Remove .venv
 	rm -rf .venv
 
-# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. Lessons compile what they import, when
-# they first do; all of it takes two thirds of the time to a first answer. The tests start hundreds of kernels.
+# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. It compiles nothing yet: that would
+# be two thirds of this work, and Python compiles what a lesson imports.
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "This course needs Python 3.11, 3.12, 3.13 or 3.14." \
 		"Install one, or name it: make lab PYTHON=/path/to/python3"; exit 1; }
