@@ -1,4 +1,5 @@
-# Answer from your own texts. From notebooks/10_semantic_search.ipynb, section “The whole way in one cell”.
+# Answer from your own texts.
+# From notebooks/10_semantic_search.ipynb, section “The whole way in one cell”.
 # Needs: pip install httpx numpy
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

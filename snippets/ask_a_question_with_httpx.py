@@ -1,4 +1,5 @@
-# Ask a question with httpx. From notebooks/02_first_call.ipynb, section “Send it with httpx”.
+# Ask a question with httpx.
+# From notebooks/02_first_call.ipynb, section “Send it with httpx”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

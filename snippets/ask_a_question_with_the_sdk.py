@@ -1,4 +1,5 @@
-# Ask a question with the SDK. From notebooks/02_first_call.ipynb, section “Send it with the official SDK”.
+# Ask a question with the SDK.
+# From notebooks/02_first_call.ipynb, section “Send it with the official SDK”.
 # Needs: pip install mistralai
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

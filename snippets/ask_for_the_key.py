@@ -1,4 +1,5 @@
-# Ask for the key. From notebooks/01_keys.ipynb, section “From a prompt”.
+# Ask for the key.
+# From notebooks/01_keys.ipynb, section “From a prompt”.
 # It reads your key from the environment variable MISTRAL_API_KEY.
 # Running it prints nothing where there is a key: it is the start of a program.
 

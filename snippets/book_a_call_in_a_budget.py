@@ -1,4 +1,5 @@
-# Book a call in a budget. From notebooks/13_deploy.ipynb, section “A day”.
+# Book a call in a budget.
+# From notebooks/13_deploy.ipynb, section “A day”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 # Send no call whose booking, with all that is booked and spent, is more than your budget.

@@ -1,4 +1,5 @@
-# Cache a system prompt. From notebooks/09_cost_comparison.ipynb, section “Share what is the same”.
+# Cache a system prompt.
+# From notebooks/09_cost_comparison.ipynb, section “Share what is the same”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Compare before and after training. From notebooks/08_fine_tuning_data.ipynb, section “Is the trained model better than the prompt?”.
+# Compare before and after training.
+# From notebooks/08_fine_tuning_data.ipynb, section “Is the trained model better than the prompt?”.
 # Needs: pip install numpy
 
 import numpy as np

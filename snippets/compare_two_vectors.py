@@ -1,4 +1,5 @@
-# Compare two vectors. From notebooks/05_embeddings.ipynb, section “Compare two vectors”.
+# Compare two vectors.
+# From notebooks/05_embeddings.ipynb, section “Compare two vectors”.
 # Needs: pip install numpy
 
 import numpy as np

@@ -1,4 +1,5 @@
-# Compute a bootstrap interval. From notebooks/09_cost_comparison.ipynb, section “Choose a model by measuring”.
+# Compute a bootstrap interval.
+# From notebooks/09_cost_comparison.ipynb, section “Choose a model by measuring”.
 # Needs: pip install numpy
 
 import numpy as np

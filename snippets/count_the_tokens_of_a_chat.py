@@ -1,4 +1,5 @@
-# Count the tokens of a chat. From notebooks/06_errors.ipynb, section “Trigger the remaining errors”.
+# Count the tokens of a chat.
+# From notebooks/06_errors.ipynb, section “Trigger the remaining errors”.
 # Needs: pip install "mistral-common[sentencepiece]"
 
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer

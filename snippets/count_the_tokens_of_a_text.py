@@ -1,4 +1,5 @@
-# Count the tokens of a text. From notebooks/09_cost_comparison.ipynb, section “Tokens first”.
+# Count the tokens of a text.
+# From notebooks/09_cost_comparison.ipynb, section “Tokens first”.
 # Needs: pip install "mistral-common[sentencepiece]"
 
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer

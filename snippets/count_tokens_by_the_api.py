@@ -1,4 +1,5 @@
-# Count tokens by the API. From notebooks/09_cost_comparison.ipynb, section “Let the API count”.
+# Count tokens by the API.
+# From notebooks/09_cost_comparison.ipynb, section “Let the API count”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Embed many texts. From notebooks/12_many_calls.ipynb, section “Embed a corpus”.
+# Embed many texts.
+# From notebooks/12_many_calls.ipynb, section “Embed a corpus”.
 # Needs: pip install httpx "mistral-common[sentencepiece]"
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

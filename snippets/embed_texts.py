@@ -1,4 +1,5 @@
-# Embed texts. From notebooks/05_embeddings.ipynb, section “Ask for four vectors”.
+# Embed texts.
+# From notebooks/05_embeddings.ipynb, section “Ask for four vectors”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

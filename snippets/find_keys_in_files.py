@@ -1,4 +1,5 @@
-# Find keys in files. From notebooks/01_keys.ipynb, section “How keys leak”.
+# Find keys in files.
+# From notebooks/01_keys.ipynb, section “How keys leak”.
 # Running it prints nothing: it defines find_keys, for you to call.
 
 import re

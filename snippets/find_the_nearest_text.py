@@ -1,4 +1,5 @@
-# Find the nearest text. From notebooks/05_embeddings.ipynb, section “Find the nearest sentence”.
+# Find the nearest text.
+# From notebooks/05_embeddings.ipynb, section “Find the nearest sentence”.
 # Needs: pip install httpx numpy
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Force the beginning of an answer. From notebooks/04_system_prompts_and_temperature.ipynb, section “Force the beginning”.
+# Force the beginning of an answer.
+# From notebooks/04_system_prompts_and_temperature.ipynb, section “Force the beginning”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

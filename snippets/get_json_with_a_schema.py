@@ -1,4 +1,5 @@
-# Get JSON with a schema. From notebooks/11_structured_output_and_tools.ipynb, section “Describe the fields with pydantic”.
+# Get JSON with a schema.
+# From notebooks/11_structured_output_and_tools.ipynb, section “Describe the fields with pydantic”.
 # Needs: pip install httpx pydantic
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

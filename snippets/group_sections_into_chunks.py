@@ -1,4 +1,5 @@
-# Group sections into chunks. From notebooks/10_semantic_search.ipynb, section “Cut documents into chunks”.
+# Group sections into chunks.
+# From notebooks/10_semantic_search.ipynb, section “Cut documents into chunks”.
 
 def groups(lengths: list[int], size: int, overlap: int = 0) -> list[tuple[int, int]]:
     """First and last of each run of neighbours whose lengths add up to `size` at most."""

@@ -1,4 +1,5 @@
-# Handle errors of API and network. From notebooks/06_errors.ipynb, section “When no answer comes”.
+# Handle errors of API and network.
+# From notebooks/06_errors.ipynb, section “When no answer comes”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Hold a conversation. From notebooks/02_first_call.ipynb, section “Hold a conversation”.
+# Hold a conversation.
+# From notebooks/02_first_call.ipynb, section “Hold a conversation”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 # Running it prints nothing: it defines ask, for you to call.

@@ -1,4 +1,5 @@
-# Keep answers for a restart. From notebooks/12_many_calls.ipynb, section “Save each answer”.
+# Keep answers for a restart.
+# From notebooks/12_many_calls.ipynb, section “Save each answer”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Let the model call a tool. From notebooks/11_structured_output_and_tools.ipynb, section “Call a tool by hand”.
+# Let the model call a tool.
+# From notebooks/11_structured_output_and_tools.ipynb, section “Call a tool by hand”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Limit the time of a call. From notebooks/02_first_call.ipynb, section “Limit the time”.
+# Limit the time of a call.
+# From notebooks/02_first_call.ipynb, section “Limit the time”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

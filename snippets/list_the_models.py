@@ -1,4 +1,5 @@
-# List the models. From notebooks/01_keys.ipynb, section “Check a key without showing it”.
+# List the models.
+# From notebooks/01_keys.ipynb, section “Check a key without showing it”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

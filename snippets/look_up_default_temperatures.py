@@ -1,4 +1,5 @@
-# Look up default temperatures. From notebooks/04_system_prompts_and_temperature.ipynb, section “Look up the default”.
+# Look up default temperatures.
+# From notebooks/04_system_prompts_and_temperature.ipynb, section “Look up the default”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

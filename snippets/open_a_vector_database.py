@@ -1,4 +1,5 @@
-# Open a vector database. From notebooks/10_semantic_search.ipynb, section “Put them into a vector database”.
+# Open a vector database.
+# From notebooks/10_semantic_search.ipynb, section “Put them into a vector database”.
 # Needs: pip install qdrant-client
 # Running it prints nothing: it defines connect, for you to call.
 

@@ -1,4 +1,5 @@
-# Parse answers with the SDK. From notebooks/11_structured_output_and_tools.ipynb, section “The same with the official SDK”.
+# Parse answers with the SDK.
+# From notebooks/11_structured_output_and_tools.ipynb, section “The same with the official SDK”.
 # Needs: pip install mistralai pydantic
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

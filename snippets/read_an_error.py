@@ -1,4 +1,5 @@
-# Read an error. From notebooks/06_errors.ipynb, section “Look at one whole error”.
+# Read an error.
+# From notebooks/06_errors.ipynb, section “Look at one whole error”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Read the key from the keyring. From notebooks/01_keys.ipynb, section “From your system's keyring”.
+# Read the key from the keyring.
+# From notebooks/01_keys.ipynb, section “From your system's keyring”.
 # Needs: pip install keyring
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Read your rate limits. From notebooks/06_errors.ipynb, section “Read your limits from an answer”.
+# Read your rate limits.
+# From notebooks/06_errors.ipynb, section “Read your limits from an answer”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

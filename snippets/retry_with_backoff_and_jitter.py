@@ -1,4 +1,5 @@
-# Retry with backoff and jitter. From notebooks/07_backoff_and_limits.ipynb, section “Build it yourself”.
+# Retry with backoff and jitter.
+# From notebooks/07_backoff_and_limits.ipynb, section “Build it yourself”.
 # Needs: pip install httpx
 # Running it prints nothing: it defines post, for you to call.
 

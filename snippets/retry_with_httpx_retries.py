@@ -1,4 +1,5 @@
-# Retry with httpx-retries. From notebooks/07_backoff_and_limits.ipynb, section “Or take a library”.
+# Retry with httpx-retries.
+# From notebooks/07_backoff_and_limits.ipynb, section “Or take a library”.
 # Needs: pip install httpx httpx-retries
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Retry with the SDK. From notebooks/07_backoff_and_limits.ipynb, section “Retry with the official SDK”.
+# Retry with the SDK.
+# From notebooks/07_backoff_and_limits.ipynb, section “Retry with the official SDK”.
 # Needs: pip install mistralai
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Send a batch job. From notebooks/12_many_calls.ipynb, section “The Batch API”.
+# Send a batch job.
+# From notebooks/12_many_calls.ipynb, section “The Batch API”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

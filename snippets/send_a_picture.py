@@ -1,4 +1,5 @@
-# Send a picture. From notebooks/11_structured_output_and_tools.ipynb, section “Send a picture”.
+# Send a picture.
+# From notebooks/11_structured_output_and_tools.ipynb, section “Send a picture”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 # Running it prints nothing: it defines ask_about, for you to call.

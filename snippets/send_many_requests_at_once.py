@@ -1,4 +1,5 @@
-# Send many requests at once. From notebooks/12_many_calls.ipynb, section “All seven in one picture”.
+# Send many requests at once.
+# From notebooks/12_many_calls.ipynb, section “All seven in one picture”.
 # Needs: pip install anyio httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

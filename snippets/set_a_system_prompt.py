@@ -1,4 +1,5 @@
-# Set a system prompt. From notebooks/04_system_prompts_and_temperature.ipynb, section “One question, with and without a system prompt”.
+# Set a system prompt.
+# From notebooks/04_system_prompts_and_temperature.ipynb, section “One question, with and without a system prompt”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

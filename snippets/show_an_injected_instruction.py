@@ -1,4 +1,5 @@
-# Show an injected instruction. From notebooks/13_deploy.ipynb, section “Documents that give orders”.
+# Show an injected instruction.
+# From notebooks/13_deploy.ipynb, section “Documents that give orders”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Split Markdown into sections. From notebooks/10_semantic_search.ipynb, section “Cut documents into chunks”.
+# Split Markdown into sections.
+# From notebooks/10_semantic_search.ipynb, section “Cut documents into chunks”.
 
 import re
 
@@ -12,4 +13,4 @@ def sections(text: str) -> list[tuple[str, int, int]]:
     return [(title, start, end) for title, start, end in found if text[start:end].strip()]
 
 
-print(sections('# Prices\n\n## Bicycles\n\n17 euros a day.\n\n## Helmets\n\nFree.\n'))
+print(sections("# Prices\n\n## Bicycles\n\n17 euros a day.\n\n## Helmets\n\nFree.\n"))

@@ -1,4 +1,5 @@
-# Stop without a key. From notebooks/01_keys.ipynb, section “When there is no key”.
+# Stop without a key.
+# From notebooks/01_keys.ipynb, section “When there is no key”.
 # It reads your key from the environment variable MISTRAL_API_KEY.
 # Running it prints nothing where there is a key: it is the start of a program.
 

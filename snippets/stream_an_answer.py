@@ -1,4 +1,5 @@
-# Stream an answer. From notebooks/03_streaming.ipynb, section “Read a stream by hand”.
+# Stream an answer.
+# From notebooks/03_streaming.ipynb, section “Read a stream by hand”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

@@ -1,4 +1,5 @@
-# Stream in async code. From notebooks/03_streaming.ipynb, section “Stream in async code”.
+# Stream in async code.
+# From notebooks/03_streaming.ipynb, section “Stream in async code”.
 # Needs: pip install httpx
 # Running it prints nothing: it defines ask, for you to call.
 

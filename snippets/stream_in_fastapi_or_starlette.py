@@ -1,4 +1,5 @@
-# Stream in FastAPI or Starlette. From notebooks/13_deploy.ipynb, section “Why a page needs a server”.
+# Stream in FastAPI or Starlette.
+# From notebooks/13_deploy.ipynb, section “Why a page needs a server”.
 # Needs: pip install httpx starlette
 # It reads your key from the environment variable MISTRAL_API_KEY.
 # Running it prints nothing: it defines chat, for you to call.

@@ -1,4 +1,5 @@
-# Stream with httpx-sse. From notebooks/03_streaming.ipynb, section “6. A line is not a line”.
+# Stream with httpx-sse.
+# From notebooks/03_streaming.ipynb, section “6. A line is not a line”.
 # Needs: pip install httpx httpx-sse
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

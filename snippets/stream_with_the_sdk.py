@@ -1,4 +1,5 @@
-# Stream with the SDK. From notebooks/03_streaming.ipynb, section “Stream with the official SDK”.
+# Stream with the SDK.
+# From notebooks/03_streaming.ipynb, section “Stream with the official SDK”.
 # Needs: pip install mistralai
 # It reads your key from the environment variable MISTRAL_API_KEY.
 

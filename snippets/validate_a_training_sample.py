@@ -1,4 +1,5 @@
-# Validate a training sample. From notebooks/08_fine_tuning_data.ipynb, section “Whose rules?”.
+# Validate a training sample.
+# From notebooks/08_fine_tuning_data.ipynb, section “Whose rules?”.
 # Needs: pip install "mistral-common[sentencepiece]"
 
 from mistral_common.protocol.instruct.messages import FinetuningMessage

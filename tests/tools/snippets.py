@@ -80,7 +80,8 @@ class Snippet(NamedTuple):
     def shown(self) -> str:
         """The source as a file: what a notebook shows of a last line, a file has to print."""
         last = ast.parse(self.source).body[-1]
-        if not isinstance(last, ast.Expr) or "print(" in (text := ast.unparse(last)):
+        text = ast.get_source_segment(self.source, last) or ""
+        if not isinstance(last, ast.Expr) or "print(" in text:
             return self.source
         before = self.source.splitlines()[: last.lineno - 1]
         return "\n".join([*before, f"print({text})"])
@@ -105,7 +106,7 @@ class Snippet(NamedTuple):
     @property
     def program(self) -> str:
         """The file: the source under a comment that says where it is from and what it needs."""
-        lines = [f"{self.task}. From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
+        lines = [f"{self.task}.", f"From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
         if self.packages:
             lines.append(f"Needs: pip install {' '.join(self.packages)}")
         lines += self.remarks
