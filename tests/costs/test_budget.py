@@ -43,6 +43,7 @@ def post(budget, body=ASK, url=URL):
         return client.post(url, json=body)
 
 
+@pytest.mark.slow
 def test_usage_replaces_the_estimate():
     budget = Budget(MOST + COST, inside := answering(json={"usage": USAGE}))
     post(budget)

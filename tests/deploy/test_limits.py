@@ -151,6 +151,7 @@ def test_settings_are_checked_and_hide_the_key(modules):
     assert problems == []
 
 
+@pytest.mark.slow
 def test_a_server_without_a_key_says_so_in_one_line(tmp_path):
     environment = {"PATH": "/usr/bin:/bin"}
     done = subprocess.run(
@@ -167,6 +168,7 @@ def test_a_server_without_a_key_says_so_in_one_line(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_key_can_stand_in_a_file(api, tmp_path):
     (tmp_path / "key").write_text("from-a-file\n")
     with running(tmp_path, api.url, MISTRAL_API_KEY="", MISTRAL_API_KEY_FILE="key") as server:

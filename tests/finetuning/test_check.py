@@ -34,6 +34,7 @@ def test_lines_longer_than_the_context_are_reported(reasons):
     assert not reasons(talk("wordwordword" * 3_000, "b"))
 
 
+@pytest.mark.slow
 def test_too_long_and_leaking_are_both_reported(reasons):
     leaky = talk("word " * 200 + "ann@example.com", "b")
     assert reasons(leaky, context=100) == {1: ["too long", "e-mail address"]}

@@ -52,6 +52,7 @@ def test_tokens_are_those_of_mistral_common(oracle, turns, system):
         assert finetuning.sample_tokens(sample) == oracle(sample)
 
 
+@pytest.mark.slow
 def test_tokens_of_tools_are_those_of_mistral_common(oracle):
     sample = {**with_tool(), "tools": [tool()]}
     assert finetuning.sample_tokens(sample) == oracle(sample)

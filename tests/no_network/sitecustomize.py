@@ -58,7 +58,7 @@ socket.gethostbyname = guarded_name
 # kernel. It checks one format, internationalized addresses, and no notebook has any.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-# Two halves of the tests run at once. More threads than cores wait for each other: lesson 05 takes 16
+# As many tests as cores run at once. More threads than cores wait for each other: lesson 05 takes 16
 # seconds of CPU instead of 9.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")

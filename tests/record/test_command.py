@@ -89,6 +89,8 @@ def test_recording_the_api_asks_before_it_spends_money(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: answer is not None, raising=False)
     monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or answer)
     monkeypatch.setattr(record, "renew", lambda *lesson: done.append(lesson) or 1)
+    # Nothing is recorded: no other run of the tests must wait for this one.
+    monkeypatch.setattr(record, "lock_recording", lambda path: None)
     if recorded:
         record.main()
     else:

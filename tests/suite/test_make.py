@@ -68,27 +68,15 @@ def test_each_target_that_a_text_names_exists():
     assert problems == []
 
 
-FIRST_HALF = re.search(r"^FIRST_HALF := ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)[1]
-FIRST_HALF = " ".join(FIRST_HALF.replace("\\", "").split())
-
-
-def test_test_runs_both_halves_and_checks_the_style(make):
-    printed = make("test").stdout
-    ignored = " ".join(f"--ignore={folder}" for folder in FIRST_HALF.split())
-    assert f"pytest notebooks {FIRST_HALF} " in printed
-    assert f"pytest tests {ignored} " in printed
+def test_test_runs_all_and_checks_the_style(make):
+    printed = make("test", JOBS="5").stdout
+    assert "pytest -n 5 --no-loadscope-reorder notebooks tests " in printed
     assert "ruff check" in printed and "ruff format --check" in printed and "mypy" in printed
 
 
-def test_quick_runs_both_halves_without_notebooks_and_slow_tests(make):
-    printed = make("quick").stdout
-    assert f"pytest {FIRST_HALF} -m not slow " in printed
-    assert re.search("pytest tests --ignore.* -m not slow ", printed)
-
-
-def test_a_failing_half_fails_the_whole(make, tmp_path):
-    (tmp_path / ".venv" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
-    assert make("test").returncode != 0
+def test_quick_runs_no_notebooks_and_no_slow_tests(make):
+    assert re.search("pytest -n .* tests -m not slow ", make("quick").stdout)
+    assert "notebooks" not in make("quick").stdout
 
 
 def test_lesson_needs_a_number_and_records_its_stand_ins(make):
@@ -109,7 +97,7 @@ def test_variables_of_another_project_reach_no_program(make):
 
 
 def test_the_network_is_shut_before_pytest_starts(make):
-    for target in ("first-half", "second-half", "quick", "coverage"):
+    for target in ("test", "quick", "coverage"):
         assert re.search("pytest .* PYTHONPATH=tests/no_network ", make(target).stdout), target
     assert re.search("pytest .*PYTHONPATH=tests/clock_ahead ", make("future").stdout)
 
