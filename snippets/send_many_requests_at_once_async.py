@@ -1,4 +1,4 @@
-# Send many requests at once.
+# Send many requests at once (async).
 # From notebooks/12_many_calls.ipynb, section “All seven in one picture”.
 # Needs: pip install anyio httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.

@@ -1,4 +1,4 @@
-# Send a picture.
+# Send a picture (image).
 # From notebooks/11_structured_output_and_tools.ipynb, section “Send a picture”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.

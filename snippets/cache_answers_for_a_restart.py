@@ -1,4 +1,4 @@
-# Keep answers for a restart.
+# Cache answers for a restart.
 # From notebooks/12_many_calls.ipynb, section “Save each answer”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
