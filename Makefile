@@ -159,8 +159,8 @@ book: build/book-env/ready ## Build the lessons as a website in build/book, to r
 clean: ## Remove .venv
 	rm -rf .venv
 
-# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. It compiles nothing yet: that would
-# be two thirds of this work, and Python compiles what a lesson imports.
+# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. It compiles nothing: that would be
+# two thirds of this work, and Python compiles what is imported.
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "This course needs Python 3.11, 3.12, 3.13 or 3.14." \
 		"Install one, or name it: make lab PYTHON=/path/to/python3"; exit 1; }
@@ -180,7 +180,7 @@ clean: ## Remove .venv
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/ready
-	@$(INSTALL) --compile-bytecode $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
+	@$(INSTALL) $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
 	@touch $@
 
 build/book-env/ready: book/requirements.txt | .venv/ready

@@ -164,14 +164,8 @@ def test_checks_need_more_packages_than_lessons(make, tmp_path):
     (tmp_path / ".venv" / "dev").unlink()
     assert "requirements-dev.txt" not in make("lab").stdout
     assert "uv pip install" in (printed := make("quick").stdout)
-    assert "--require-hashes --compile-bytecode -r requirements-dev.txt" in printed
+    assert "--require-hashes -r requirements-dev.txt" in printed
     assert (tmp_path / ".venv" / "dev").exists()
-
-
-def test_only_the_checks_compile_all_modules():
-    lessons, checks = re.findall(r"^\.venv/\w+:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
-    assert "$(INSTALL) --compile-bytecode " in checks and "$(INSTALL) " in lessons
-    assert "compile-bytecode" not in lessons + re.search("^INSTALL .*", MAKEFILE, re.MULTILINE)[0]
 
 
 def test_wheels_in_a_folder_replace_the_network(make, tmp_path):
