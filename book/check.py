@@ -106,7 +106,7 @@ def check(folder: Path) -> list[str]:
 
 
 def check_snippets(folder: Path, snippets: list[Snippet]) -> list[str]:
-    """What the page of each snippet lacks: the program, what it needs, its file, a way to its lesson."""
+    """What the page of each snippet lacks: the program, what it needs, its file, a way to its section."""
     listed = folder / "snippets.html"
     links = Page(listed.read_text("utf-8")).links if listed.exists() else []
     problems = []
@@ -126,7 +126,9 @@ def check_snippets(folder: Path, snippets: list[Snippet]) -> list[str]:
             or f"pip install {' '.join(snippet.packages)}" in codes,
             "copy button": "highlight-python" in text and "copybutton.js" in text,
             "file": f"snippets/{snippet.file}" in text,
-            "lesson": f"../notebooks/{snippet.lesson}.html" in page.links,
+            "section": any(
+                link.startswith(f"../notebooks/{snippet.lesson}.html#") for link in page.links
+            ),
         }
         problems += [f"{name}: no {what}" for what, there in wanted.items() if not there]
     return problems

@@ -162,6 +162,11 @@ course's folder `snippets`.
     return f"{text}\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
 
 
+def anchor(heading: str) -> str:
+    """Where MyST finds a heading, as on GitHub."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def snippet_page(snippet: Snippet) -> str:
     """A task's page: the file that `make snippets` writes, what it needs, and where it is explained."""
     parts = [f"# {snippet.task}"]
@@ -170,9 +175,8 @@ def snippet_page(snippet: Snippet) -> str:
     parts.append(f"````python\n{snippet.shown}\n````")
     parts += snippet.remarks
     parts.append(
-        f"In the course it is the file `snippets/{snippet.file}`. Lesson "
-        f"[{snippet.title}](../notebooks/{snippet.lesson}.ipynb) explains it, in the section "
-        f"“{snippet.section}”."
+        f"In the course it is the file `snippets/{snippet.file}`. Lesson {snippet.title} explains it: "
+        f"[{snippet.section}](../notebooks/{snippet.lesson}.ipynb#{anchor(snippet.section)})."
     )
     return "\n\n".join(parts) + "\n"
 

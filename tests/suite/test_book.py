@@ -186,7 +186,7 @@ SNIPPET = Snippet("Do it", "01_keys", "01 Keys", "Section", "import httpx\n\nhtt
 LIST = '<a href="snippets/do_it.html">Do it</a>'
 TASK = """<script src="copybutton.js"></script><pre>pip install httpx</pre>
 <div class="highlight-python"><pre><span>import httpx</span>\n\nprint(httpx.codes)</pre></div>
-<a href="../notebooks/01_keys.html">lesson</a> snippets/do_it.py"""
+<a href="../notebooks/01_keys.html#section">Section</a> snippets/do_it.py"""
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,8 @@ TASK = """<script src="copybutton.js"></script><pre>pip install httpx</pre>
         ("task", "highlight-python", "snippets/do_it.html: no copy button"),
         ("task", "copybutton", "snippets/do_it.html: no copy button"),
         ("task", "snippets/do_it.py", "snippets/do_it.html: no file"),
-        ("task", "01_keys.html", "snippets/do_it.html: no lesson"),
+        ("task", "01_keys.html", "snippets/do_it.html: no section"),
+        ("task", "#section", "snippets/do_it.html: no section"),
     ],
 )
 def test_the_check_finds_what_the_page_of_a_snippet_lacks(tmp_path, where, part, problem):
