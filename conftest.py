@@ -54,8 +54,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
             lesson = re.fullmatch(r".*test_calls\.py::.*\[(\w+)\]", nodeid)
-            # nbval writes notebooks/01_keys::ipynb::Cell 0
-            return f"notebooks/{lesson[1]}" if lesson else super()._split_scope(nodeid)
+            return f"notebooks/{lesson[1]}.ipynb" if lesson else super()._split_scope(nodeid)
 
     return ByFile(config, log)
 
@@ -67,6 +66,12 @@ def pytest_runtest_setup(item):
         os.environ["CALLS_LOG"] = str(calls.log_of(item.path.stem))
     else:
         os.environ.pop("CALLS_LOG", None)
+
+
+def pytest_sessionfinish():
+    """A process of xdist ends at once: it would leave its folders behind."""
+    PROFILE.cleanup()
+    calls.FOLDER.cleanup()
 
 
 @pytest.hookimpl(wrapper=True)
