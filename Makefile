@@ -62,6 +62,7 @@ check-style: .venv/dev ## Check style and types
 lesson: .venv/ready ## Record one lesson's stand-ins again and store its outputs: make lesson L=06
 	@test -n "$(L)" || { echo "Name the lesson: make lesson L=06"; exit 1; }
 	$(BIN)/python -m helpers.record --stand-ins $(L)
+	@$(BIN)/python tests/tools/snippets.py
 
 stand-ins: .venv/ready ## The same for all lessons: no key, no network
 	$(BIN)/python -m helpers.record --stand-ins
