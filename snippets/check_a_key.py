@@ -9,7 +9,7 @@ import httpx
 
 
 def check_key(key: str) -> str:
-    """What the API thinks of a key: "valid", "refused", or another HTTP status."""
+    """Whether the API accepts a key: "valid", "refused", or another HTTP status."""
     response = httpx.get(
         "https://api.mistral.ai/v1/models",
         headers={"Authorization": f"Bearer {key.strip()}"},

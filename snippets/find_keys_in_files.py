@@ -14,5 +14,5 @@ def find_keys(file: Path, own: str) -> list[str]:
     # Bytes that are no text become question marks, so pictures don't stop the scan.
     text = file.read_text(encoding="utf-8", errors="replace")
     found = {*AFTER_NAME.findall(text), *AFTER_BEARER.findall(text)}
-    found |= {own} if own in text else set()
+    found |= {own} if own and own in text else set()
     return ["…" + key[-4:] for key in sorted(found)]

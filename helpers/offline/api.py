@@ -120,6 +120,8 @@ class Api:
             raise LookupError(f"There are no vectors of {asked.model} here.")
         if asked.output_dimension or (asked.output_dtype, asked.encoding_format) != ("float",) * 2:
             raise LookupError("Vectors here are lists of 1024 floats.")
+        if not texts:
+            raise LookupError("How the API answers to no text at all is not known.")
         own = [text for text in texts if not vectors.is_stored(text)]
         if own and not (self.own_texts and vectors.can_compute()):
             raise LookupError(f"No vector is stored for this text: {own[0][:80]!r}")

@@ -47,8 +47,8 @@ class RateLimit(Layer):
     and `max_tokens` or else the mean of the answers so far) and corrected afterwards, by the header
     `x-ratelimit-tokens-query-cost` or by the usage at the end of a stream.
 
-    Requests are sent in the order of their arrival, so a large one is not passed over forever. One that
-    is larger than the limit is sent once the window is empty.
+    A request leaves room for those that arrived before it and still wait, so a large one is not passed
+    over forever. One that is larger than the limit is sent once the window is empty.
 
     All clients, threads and tasks that use one object share its limits. How long it held a request
     back is in `response.extensions["held_back"]`, in seconds.

@@ -130,7 +130,7 @@ def in_environment(value, function, path):
     hints=(
         "`httpx.Request(method, url, headers=...)` takes what `httpx.get` takes, and sends nothing.",
         "The header's name is Authorization. Its value is the word Bearer, a space, and the key.",
-        "`copied` ends with a line end. What does `check_key` do with it?",
+        "`copied` ends with a line break. What does `check_key` do with it?",
     ),
 )
 def request(built):
@@ -146,7 +146,7 @@ def request(built):
         return "No header of this request is called Authorization."
     sent = built.headers["authorization"]
     if sent != sent.strip():
-        return "The line end went along: httpx would stop with an error that prints the key."
+        return "The line break went along: httpx would stop with an error that prints the key."
     if not sent.startswith("Bearer "):
         return "In the header, the word Bearer and a space come before the key."
     return None if sent == f"Bearer {COPIED}" else "After Bearer comes the key, and nothing else."

@@ -9,8 +9,6 @@ import helpers
 
 from . import NOTEBOOKS, exercise
 
-# What fails in the answers that are written for the third prompt without one of its sentences.
-FAILING = {"role": 0, "length": 2, "scope": 2, "guard": 1}
 MOST_WORDS = 47
 
 
@@ -46,27 +44,37 @@ def schema(response_format):
             return f"`{field}` has the type {got!r}, and not {wanted!r}."
     if missing := {"city", "days"} - set(found.get("required", ())):
         return f"An answer without {sorted(missing)[0]!r} would be allowed: see `required`."
+    if named.get("strict") is not True:
+        return "`strict` asks for exactly these fields. Here it is not True."
     return None
 
 
 @exercise(
-    "Predict what each sentence does",
+    "Find a shorter prompt that passes",
     hints=(
-        "Which of the three rules would nobody have told the model?",
-        "One sentence carries the limit for both answers that are not refusals.",
-        "The last message alone tries to change the rules.",
+        "Leave out each sentence in turn, and see which messages fail.",
+        "`' '.join(text for name, text in SENTENCES.items() if name != ...)` leaves one out.",
     ),
 )
-def needed(failing):
-    if not isinstance(failing, dict) or set(failing) != set(FAILING):
-        return f"A dict with a number for each sentence is wanted: {', '.join(FAILING)}."
-    for name, number in failing.items():
-        if type(number) is not int or not 0 <= number <= 4:
-            return f"For {name!r}, a number from 0 to 4 is wanted. It is {number!r}."
-    for name, number in failing.items():
-        if number != FAILING[name]:
-            fail = "message fails" if number == 1 else "messages fail"
-            return f"Without {name!r}, not {number} {fail}. Try it with `try_prompt`."
+def prompt(system, try_prompt):
+    if not isinstance(system, str):
+        return f"A prompt is a text. This is a {kind(system)}."
+    if not callable(try_prompt):
+        return "The second argument is the lesson's function `try_prompt`."
+    try:
+        problems = try_prompt(system)
+    except helpers.RecordingNotFound:
+        return (
+            "Replay has no answers to this prompt. It has some to the prompts of this lesson, and to "
+            "the third one without one of its sentences."
+        )
+    if len(problems) != 4:
+        return f"Your `MESSAGES` has {len(problems)} messages, and not the four of the lesson."
+    failing = [f"Message {n} {problem}." for n, problem in enumerate(problems, 1) if problem]
+    if failing:
+        return failing[0]
+    if (words := len(system.split())) > MOST_WORDS:
+        return f"All four pass, but the prompt has {words} words, and may have {MOST_WORDS}."
     return None
 
 
@@ -117,7 +125,7 @@ def kept(tokens):
     if not isinstance(tokens, dict) or set(tokens) != set(right):
         return "A dict with a number for each `top_p` is wanted: 0.05, 0.4, 0.5 and 0.95."
     for top_p, number in tokens.items():
-        if type(number) is not int or not 0 <= number <= 4:
+        if type(number) not in (int, np.int64) or not 0 <= number <= 4:
             return f"For {top_p}, a number of tokens up to 4 is wanted. It is {number!r}."
         if number == 0:
             return f"At {top_p}, no token at all would be left to draw."
@@ -167,10 +175,10 @@ def same(predicted, write):
 )
 def choose(temperatures):
     ranges = {
-        "read an invoice": (0, 0.3, "there is one right answer"),
-        "name a café": (0.7, 1.0, "you want to be surprised, by words that are still words"),
-        "explain a contract": (0.3, 0.7, "it should sound natural, and be right"),
-        "write a function": (0, 0.3, "an unlikely token is most often an error"),
+        "invoice": (0, 0.3, "there is one right answer"),
+        "café": (0.7, 1.0, "you want to be surprised, by words that are still words"),
+        "contract": (0.3, 0.7, "it should sound natural, and be right"),
+        "function": (0, 0.3, "an unlikely token is most often an error"),
     }
     if not isinstance(temperatures, dict) or set(temperatures) != set(ranges):
         return f"A dict with a number for each task is wanted: {', '.join(ranges)}."
@@ -214,41 +222,14 @@ def statuses(predicted):
 
 
 @exercise(
-    "Find a shorter prompt that passes",
-    hints=(
-        "You know which sentence can go without a message failing.",
-        "`' '.join(text for name, text in SENTENCES.items() if name != ...)` leaves one out.",
-    ),
-)
-def prompt(system, try_prompt):
-    if not isinstance(system, str):
-        return f"A prompt is a text. This is a {kind(system)}."
-    if not callable(try_prompt):
-        return "The second argument is the lesson's function `try_prompt`."
-    try:
-        problems = try_prompt(system)
-    except helpers.RecordingNotFound:
-        return (
-            "Replay has no answers to this prompt. It has some to the prompts of this lesson, and to "
-            "the third one without one of its sentences."
-        )
-    failing = [f"Message {n} {problem}." for n, problem in enumerate(problems, 1) if problem]
-    if failing:
-        return failing[0]
-    if (words := len(system.split())) > MOST_WORDS:
-        return f"All four pass, but the prompt has {words} words, and may have {MOST_WORDS}."
-    return None
-
-
-@exercise(
     "Find where the favourite gets half",
     hints=(
         "`probabilities(logprobs, t).max()` is what the favourite gets at temperature t.",
         "Repeat each logprob as often as it has tokens, as `REAL` does above.",
-        "The higher the temperature that it takes to unsettle a model, the surer it is.",
+        "The higher the temperature that it takes to unsettle a model, the more certain it is.",
     ),
 )
-def half(temperatures, surer):
+def half(temperatures, more_certain):
     rows = pd.read_csv(NOTEBOOKS.parent / "data/measured/next_token.csv", comment="#")
     at = {name: half_at(group) for name, group in rows.groupby("prompt")}
     if not isinstance(temperatures, dict) or set(temperatures) != set(at):
@@ -260,10 +241,10 @@ def half(temperatures, surer):
         if not abs(number - at[name]) <= 0.0251:
             share = favourite(rows[rows["prompt"] == name], number)
             return f"For {name!r}, the favourite gets {share:.1%} at {number:.2f}."
-    if surer not in at:
-        return f"`surer` is one of the two prompts, word for word. It is {surer!r}."
-    if at[surer] != max(at.values()):
-        return f"The favourite of {surer!r} falls to half at a lower temperature than the other."
+    if more_certain not in at:
+        return f"`more_certain` is one of the two prompts, word for word. It is {more_certain!r}."
+    if at[more_certain] != max(at.values()):
+        return f"The favourite of {more_certain!r} falls to half at a lower temperature than the other."
     return None
 
 

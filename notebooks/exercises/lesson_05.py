@@ -10,6 +10,11 @@ from . import NOTEBOOKS, exercise
 
 SENTENCES = pd.read_csv(NOTEBOOKS.parent / "data/sentences.csv")
 TOPIC, GROUP = SENTENCES["topic"].to_numpy(), SENTENCES["group"].to_numpy()
+ENGLISH = int((SENTENCES["language"] == "en").sum())
+NOT_ALL = (
+    f"The table `pairs` is not that of all {len(TOPIC)} sentences: load all of them, and run the cells "
+    "from there to `pairs` again."
+)
 
 
 @exercise(
@@ -21,7 +26,7 @@ TOPIC, GROUP = SENTENCES["topic"].to_numpy(), SENTENCES["group"].to_numpy()
     ),
 )
 def cost(requests, dollars):
-    if type(requests) is not int:
+    if not is_number(requests) or requests != requests // 1:
         return f"The number of requests is a whole number. It is {requests!r}."
     # `helpers.price` gives both currencies.
     dollars = getattr(dollars, "usd", dollars)
@@ -51,6 +56,8 @@ def cost(requests, dollars):
 def closest(pairs, texts, gap):
     if not isinstance(pairs, pd.DataFrame):
         return f"The first argument is the lesson's table `pairs`. This is a {kind(pairs)}."
+    if len(pairs) != ENGLISH * (ENGLISH - 1) // 2:
+        return NOT_ALL
     if not isinstance(texts, list | tuple | set | np.ndarray) or len(texts) != 2:
         return "`texts` holds two sentences."
     rows = [SENTENCES.index[SENTENCES["text"] == text] for text in texts]
@@ -252,6 +259,8 @@ def neighbours(vectors):
 def threshold(pairs, chosen):
     if not isinstance(pairs, pd.DataFrame):
         return f"The first argument is the lesson's table `pairs`. This is a {kind(pairs)}."
+    if len(pairs) != ENGLISH * (ENGLISH - 1) // 2:
+        return NOT_ALL
     if not is_number(chosen):
         return f"A threshold is a number. It is {chosen!r}."
     found, true = pairs["cosine"] >= chosen, pairs["paraphrase"]

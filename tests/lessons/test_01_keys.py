@@ -39,3 +39,18 @@ def test_the_scan_survives_any_file(lesson, tmp_path):
         assert find_keys(file, "own-key-of-mine") == []
         file.write_bytes(content + b" Bearer " + b"Ab3" * 12)
         assert find_keys(file, "own-key-of-mine") == ["…3Ab3"]
+
+
+def test_the_scan_without_an_own_key_reports_none(lesson, tmp_path):
+    keys = lesson("01_keys")
+    keys.run_to("scan")
+    (file := tmp_path / "notes.txt").write_text("Buy milk.")
+    assert keys.names["find_keys"](file, "") == []
+
+
+def test_a_machine_without_git_is_told_so(lesson, monkeypatch, tmp_path):
+    keys = lesson("01_keys")
+    keys.run("start")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "git is not installed" in keys.run("gitignore")
+    assert keys.last_error is None

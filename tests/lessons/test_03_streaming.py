@@ -1,5 +1,7 @@
 """Lesson 03, edited as its text invites."""
 
+from types import SimpleNamespace
+
 import helpers
 
 
@@ -12,6 +14,38 @@ def test_other_stories_and_the_same_without_streaming(lesson):
         )
         assert streaming.last_error is None, shown
         assert "first piece after" in shown and "characters at once" in shown
+
+
+def test_counting_further_is_answered_wherever_the_lesson_counts(lesson):
+    streaming, problems = lesson("03_streaming"), []
+    streaming.run("start", "helper")
+    for cell in ("wire", "helper", "sdk", "lines-sse"):
+        shown = streaming.run(cell, **{cell.replace("-", "_"): ("1 to 5", "1 to 10")})
+        if streaming.last_error:
+            problems.append((cell, shown))
+    assert problems == []
+
+
+def test_the_table_of_the_figure_has_each_time_once_and_ends_with_the_text(lesson, monkeypatch):
+    tables = []
+    monkeypatch.setattr(helpers, "show", lambda figure, words, table: tables.append(table))
+    streaming = lesson("03_streaming")
+    streaming.run("start", "times-read", "times-plot")
+    assert streaming.last_error is None
+    assert tables[0].index.is_unique
+    assert tables[0]["characters"].iloc[-1] == streaming.names["pieces"]["characters"].iloc[-1]
+
+
+def test_thinking_may_end_without_a_mixed_delta(lesson):
+    """As in most recorded streams."""
+    streaming = lesson("03_streaming")
+    streaming.run("start", "thinking")
+    thought = [{"type": "thinking", "thinking": [{"type": "text", "text": "Twelve."}]}]
+    chunks = [{"choices": [{"delta": {"content": part}}]} for part in (thought, "14", "4")]
+    streaming.names["solved"] = SimpleNamespace(reply=SimpleNamespace(raw=chunks))
+    shown = streaming.run("thinking-contents", "thinking-naive")
+    assert streaming.last_error is None, shown
+    assert "Twelve." in shown and "144" in shown
 
 
 def test_an_own_cut_is_told_apart_from_a_complete_stream(lesson):

@@ -1,6 +1,8 @@
 """Lesson 04: its measured tables, and the lesson under the edits that it invites."""
 
+import json
 import math
+import re
 
 import nbformat
 import numpy as np
@@ -18,9 +20,9 @@ FAVOURITES = {
     "The capital of France is": {0.7: (0.955, 1), 1.0: (0.772, 10), 1.5: (0.240, 3450)},
     "She put the key in the": {0.7: (0.862, 2), 1.0: (0.569, 45), 1.5: (0.150, 2682)},
 }
-CHECKERS = ("start", "system-prompts", "messages", "checks", "checker")
-PROMPTS = (*CHECKERS, "system", "try")
-TOY = ("start", "try", "logits", "top-p")
+CHECKERS = ("start", "messages", "checker")
+PROMPTS = (*CHECKERS, "system", "system-prompts", "format-schema", "try")
+TOY = ("start", "logits", "top-p")
 REAL = (*TOY, "real-load", "real", "real-table")
 MODEL = (*TOY, "words", "followers", "next-logits", "write", "write-temperatures")
 
@@ -28,6 +30,14 @@ BOOK = nbformat.read(NOTEBOOKS / f"{NAME}.ipynb", as_version=4)
 SOLUTIONS = {
     name: f"from exercises import lesson_04 as check\n{source}" for name, source in solutions(BOOK)
 }
+
+# Asks the third prompt without one of its sentences.
+TRY_EACH = """
+for left_out in SENTENCES:
+    shorter = " ".join(text for name, text in SENTENCES.items() if name != left_out)
+    faults = [find_problem(ask(m, shorter), about) for m, about in MESSAGES.items()]
+    print(f"without {left_out}: {[fault or 'passes' for fault in faults]}")
+"""
 
 
 def read(name):
@@ -150,6 +160,30 @@ def test_titles_and_words_follow_other_temperatures(lesson, figures):
     assert kept_title == f"Tokens that top_p 0.9 keeps: {kept(softmax(real, 2.0), 0.9):,} at 2.0"
 
 
+def test_one_temperature_is_named_once(lesson, figures):
+    shown = lesson(NAME)
+    shown.run(*TOY)
+    shown.run("logits-table", "logits-plot", logits_table=("(0.3, 1.0, 1.5)", "(0.5,)"))
+    toy = softmax(shown.names["LOGITS"], 0.5).max()
+    assert figures[-1][0] == f"The favourite gets {toy:.0%} at temperature 0.5"
+
+
+@pytest.mark.parametrize("cut", [0.5, 1])
+def test_the_table_of_the_cut_is_named_by_it(lesson, cut):
+    shown = lesson(NAME)
+    shown.run(*TOY)
+    text = shown.run("top-p", top_p=("CUT = 0.9", f"CUT = {cut}"))
+    assert shown.last_error is None
+    assert f"top_p = {cut}" in text and "top_p = 0.9" not in text
+
+
+def test_a_prompt_that_was_not_measured_is_named(lesson):
+    shown = lesson(NAME)
+    shown.run(*TOY, "real-load")
+    shown.run("real", real=('PROMPT = "The capital of France is"', 'PROMPT = "Hello"'))
+    assert isinstance(shown.last_error, KeyError) and "Hello" in str(shown.last_error)
+
+
 def test_the_two_orders_print_what_the_table_holds(lesson):
     shown = lesson(NAME)
     shown.run(*REAL)
@@ -224,10 +258,6 @@ def test_the_model_holds_no_address(lesson):
 def test_each_prompt_of_the_lesson_passes_and_fails_as_the_text_says(lesson):
     shown = lesson(NAME)
     shown.run(*PROMPTS)
-    passed = shown.run("checks-table")
-    assert shown.last_error is None
-    table = pd.DataFrame(shown.names["passed"])
-    assert (table.iloc[:3] == "✓").all(axis=None) and (table.iloc[3] == "✗").all(), passed
     shown.run("first-prompt")
     assert shown.names["problems"] == ["has 4 sentences", "", "does not refuse", "does not refuse"]
     shown.run("refuse")
@@ -239,7 +269,7 @@ def test_each_prompt_of_the_lesson_passes_and_fails_as_the_text_says(lesson):
 def test_a_prompt_without_one_of_its_sentences_fails_where_that_sentence_mattered(lesson):
     shown = lesson(NAME)
     shown.run(*PROMPTS, "sentences")
-    text = shown.run("start", start=SOLUTIONS["needed"])
+    text = shown.run("start", start=TRY_EACH)
     assert [line for line in text.splitlines() if line.startswith("without")] == [
         "without role: ['passes', 'passes', 'passes', 'passes']",
         "without length: ['has 4 sentences', 'has 4 sentences', 'passes', 'passes']",
@@ -257,6 +287,16 @@ def test_any_prompt_with_written_answers_can_be_tried(lesson):
         assert len(shown.names["problems"]) == 4
 
 
+def test_an_own_question_ends_in_a_short_menu_as_the_first_cell_says(lesson):
+    shown = lesson(NAME)
+    shown.run("start")
+    shown.run("system", system=("My parcel is three days late. What can I do?", "Where is it?"))
+    assert isinstance(shown.last_error, helpers.RecordingNotFound)
+    assert "Questions with a written answer here" in str(shown.last_error)
+    said = next(cell.source for cell in BOOK.cells if cell.id == "start-what")
+    assert "texts of your own" in said
+
+
 def test_an_own_prompt_ends_in_a_short_menu(lesson):
     shown = lesson(NAME)
     shown.run(*PROMPTS)
@@ -270,26 +310,20 @@ def test_an_own_prompt_ends_in_a_short_menu(lesson):
 def test_the_checkers_judge_answers_that_are_not_the_lessons(lesson):
     shown = lesson(NAME)
     shown.run(*CHECKERS)
-    find_problem, checks = shown.names["find_problem"], shown.names["CHECKS"]
+    find_problem = shown.names["find_problem"]
     assert find_problem(" i can only help with PARCELS.\n", False) == ""
     assert find_problem("I can only help with parcels. Sorry!", False) == "does not refuse"
     assert find_problem("It costs 3.50 euros at 10.30 a.m., sir. Fine?", True) == ""
     assert find_problem("One. Two! Three?", True) == "has 3 sentences"
-    assert checks["format"]('{"mood": "calm"}') and not checks["format"]("12")
-    assert not checks["format"]('```json\n{"mood": "calm"}\n```')
-    assert checks["language"]("Je vous prie de le vérifier.") and not checks["language"]("The lamp")
-    assert not checks["behaviour"]("One. Two.") and not checks["behaviour"]("No end")
 
 
 def test_the_form_can_be_forced(lesson):
     shown = lesson(NAME)
-    shown.run(*CHECKERS)
-    text = shown.run("format-schema", "format")
-    assert text.split("\n")[1:4] == [
-        "the prompt alone: no JSON",
-        "json_object: fields ['poem']",
-        "json_schema: fields ['mood', 'next_step']",
-    ]
+    shown.run(*PROMPTS)
+    told, any_fields, own_fields = re.split(r"\n\n(?=json_)", shown.run("format").strip())
+    assert told.startswith("the prompt alone: Of course!")
+    assert list(json.loads(any_fields.removeprefix("json_object: "))) == ["poem"]
+    assert list(json.loads(own_fields.removeprefix("json_schema: "))) == ["mood", "next_step"]
     shown.run("format", format=('"content": TALK_OUT', '"content": QUESTION'))
     assert shown.last_error is None
 
@@ -371,7 +405,24 @@ def test_cells_run_in_another_order(lesson):
     shown = lesson(NAME)
     shown.run("start", "samples", "seed", "n", "refused", "order", "prefix", "default", "stop")
     assert shown.last_error is None
-    shown.run(*PROMPTS, "first-prompt", "order", "prefix", "sentences", "refuse", "checks-table")
+    shown.run(*PROMPTS, "first-prompt", "order", "prefix", "sentences", "refuse", "format")
     assert shown.last_error is None
     shown.run(*MODEL, "write-seeds", "write-top-p", "samples", "write-temperatures")
+    assert shown.last_error is None
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("start", "system", "messages", "checker", "try", "first-prompt"),
+        ("start", "logits", "top-p", "real-load", "real", "real-table", "tail", "tail-plot"),
+        ("start", "logits", "top-p", "real-load", "real", "kept", "kept-plot"),
+        ("start", "logits", "top-p", *MODEL[MODEL.index("words") :]),
+        ("start", "samples", "seed", "stop", "n", "refused"),
+    ],
+    ids=lambda cells: cells[-1],
+)
+def test_a_section_needs_only_the_cells_that_define_its_functions(lesson, figures, cells):
+    shown = lesson(NAME)
+    assert shown.run(*cells) is not None
     assert shown.last_error is None

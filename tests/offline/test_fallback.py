@@ -415,6 +415,11 @@ def test_a_miss_names_what_can_be_asked(ask):
     assert f"{len(vectors.names()):,} texts" in str(caught.value)
 
 
+def test_a_list_of_no_texts_is_a_miss(ask):
+    with pytest.raises(RecordingNotFound, match="texts have a stored vector"):
+        ask(path=EMBEDDINGS, model="mistral-embed", input=[])
+
+
 @pytest.mark.slow
 def test_a_menu_of_a_lesson_loads_no_tokenizer(tmp_path):
     """Two or three seconds that a miss must not take."""

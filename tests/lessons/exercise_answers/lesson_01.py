@@ -103,7 +103,7 @@ ANSWERS = {
         right=[(built(),), (built(header="authorization", url=httpx.URL(URL)),)],
         wrong=[
             ((built(key=KEY),), "the word Bearer"),
-            ((built(key=f"Bearer {KEY}\n"),), "The line end went along"),
+            ((built(key=f"Bearer {KEY}\n"),), "The line break went along"),
             ((built(url=f"{URL}?key={KEY}"),), "in the address"),
             ((built(method="POST"),), "a POST"),
             ((built(url=URL[:-1]),), "not at https://api.mistral.ai/v1/model."),

@@ -96,6 +96,16 @@ def beginning_by_close(stream, limit):
     return text[:limit]
 
 
+def one_too_many(stream, limit):
+    text = ""
+    with stream:
+        for piece in stream:
+            text += piece
+            if len(text) > limit:
+                break
+    return text[:limit]
+
+
 def left_open(stream, limit):
     text = ""
     for piece in stream:
@@ -160,6 +170,7 @@ ANSWERS = {
             ((RAW, 8, 7), "does not have 8 events"),
             ((RAW, 4, 8), "not 8 characters"),
             ((RAW.decode(), 4, 7), "This is a str"),
+            ((b'{"object":"error","message":"Invalid model: x"}', 0, 0), "no stream"),
         ],
     ),
     "translate": Answers(
@@ -182,6 +193,7 @@ ANSWERS = {
                 "comes from ministral-8b-latest",
             ),
             ((["1,", " 2"],), "not their text"),
+            (([],), "The list is empty"),
             (("1, 2",), "This is a str"),
         ],
     ),
@@ -219,7 +231,8 @@ ANSWERS = {
     "beginning": Answers(
         right=[(beginning,), (beginning_by_close,)],
         wrong=[
-            ((reads_all,), "read all 5 pieces"),
+            ((reads_all,), "It read 5 pieces"),
+            ((one_too_many,), "It read 3 pieces, though the first 2 were enough"),
             ((left_open,), "still open"),
             ((whole_pieces,), "limit of 6, it returned 'The lamp '"),
         ],

@@ -32,7 +32,6 @@ def form(*path, value):
 
 
 IN_SCHEMA = ("json_schema", "schema")
-FAILING = {"role": 0, "length": 2, "scope": 2, "guard": 1}
 MESSAGES = [
     {"role": "system", "content": "Answer in French."},
     {"role": "user", "content": "Hello"},
@@ -43,10 +42,10 @@ MESSAGES = [
 KEPT = {0.05: 1, 0.4: 1, 0.5: 2, 0.95: 4}
 SAME = {"A": True, "B": False, "C": True, "D": False, "E": True}
 TEMPERATURES = {
-    "read an invoice": 0,
-    "name a café": 0.9,
-    "explain a contract": 0.5,
-    "write a function": 0.2,
+    "invoice": 0,
+    "café": 0.9,
+    "contract": 0.5,
+    "function": 0.2,
 }
 STATUSES = {"A": 422, "B": 200, "C": 422, "D": 400, "E": 422, "F": 200}
 # What the stand-in API really answers.
@@ -107,15 +106,24 @@ ANSWERS = {
                 "You have city",
             ),
             ((form("json_schema", value=FORM["json_schema"]["schema"]),), "a dict with a `name`"),
+            ((form("json_schema", "strict", value=False),), "`strict` asks"),
         ],
     ),
-    "needed": Answers(
-        right=[(FAILING,), (dict(reversed(FAILING.items())),)],
+    "prompt": Answers(
+        right=[
+            "check.prompt(' '.join([*SENTENCES.values()][1:]), try_prompt)",
+            "check.prompt('\\n '.join([*SENTENCES.values()][1:]).replace('\\n', ''), try_prompt)",
+        ],
         wrong=[
-            ((FAILING | {"role": 4},), "Without 'role', not 4 messages fail"),
-            ((FAILING | {"length": 1},), "Without 'length', not 1 message fails"),
-            ((FAILING | {"guard": "one"},), "It is 'one'"),
-            (({"role": 0},), "for each sentence"),
+            ("check.prompt(' '.join(SENTENCES.values()), try_prompt)", "and may have 47."),
+            ("check.prompt(' '.join([*SENTENCES.values()][:3]), try_prompt)", "4 does not refuse"),
+            (
+                "check.prompt('You are a helpful assistant of a parcel service.', try_prompt)",
+                "Message 1 has 4 sentences.",
+            ),
+            ("check.prompt('You are a pirate.', try_prompt)", "has no answers to this prompt"),
+            ((["Be short."], print), "This is a list"),
+            (("Be short.", lambda system: []), "has 0 messages"),
         ],
     ),
     "order": Answers(
@@ -131,6 +139,7 @@ ANSWERS = {
     "kept": Answers(
         right=[
             (KEPT,),
+            ({p: np.int64(n) for p, n in KEPT.items()},),
             "tail = np.array([0.4, 0.3, 0.2, 0.1])\n"
             "check.kept({p: int((nucleus(tail, p) > 0).sum()) for p in (0.05, 0.4, 0.5, 0.95)})",
         ],
@@ -152,12 +161,12 @@ ANSWERS = {
         ],
     ),
     "choose": Answers(
-        right=[(TEMPERATURES,), (TEMPERATURES | {"explain a contract": 0.3, "name a café": 1},)],
+        right=[(TEMPERATURES,), (TEMPERATURES | {"contract": 0.3, "café": 1},)],
         wrong=[
-            ((TEMPERATURES | {"name a café": 0},), "0 is too low: you want to be surprised"),
-            ((TEMPERATURES | {"write a function": 0.8},), "0.8 is too high"),
-            ((TEMPERATURES | {"name a café": 2},), "refuses a temperature of 2"),
-            ((TEMPERATURES | {"read an invoice": "low"},), "It is 'low'"),
+            ((TEMPERATURES | {"café": 0},), "0 is too low: you want to be surprised"),
+            ((TEMPERATURES | {"function": 0.8},), "0.8 is too high"),
+            ((TEMPERATURES | {"café": 2},), "refuses a temperature of 2"),
+            ((TEMPERATURES | {"invoice": "low"},), "It is 'low'"),
         ],
     ),
     "statuses": Answers(
@@ -167,22 +176,6 @@ ANSWERS = {
             ((STATUSES | {"D": 422},), "contradict each other"),
             ((STATUSES | {"C": 200},), "highest temperature is 1.5"),
             ((STATUSES | {"F": 404},), "and not 404"),
-        ],
-    ),
-    "prompt": Answers(
-        right=[
-            "check.prompt(' '.join([*SENTENCES.values()][1:]), try_prompt)",
-            "check.prompt('\\n '.join([*SENTENCES.values()][1:]).replace('\\n', ''), try_prompt)",
-        ],
-        wrong=[
-            ("check.prompt(' '.join(SENTENCES.values()), try_prompt)", "and may have 47."),
-            ("check.prompt(' '.join([*SENTENCES.values()][:3]), try_prompt)", "4 does not refuse"),
-            (
-                "check.prompt('You are a helpful assistant of a parcel service.', try_prompt)",
-                "Message 1 has 4 sentences.",
-            ),
-            ("check.prompt('You are a pirate.', try_prompt)", "has no answers to this prompt"),
-            ((["Be short."], print), "This is a list"),
         ],
     ),
     "half": Answers(
