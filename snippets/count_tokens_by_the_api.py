@@ -13,5 +13,4 @@ response = httpx.post(
     json={"model": "mistral-small-latest", "input": "When must I bring the bicycle back?"},
     timeout=60,
 )
-response.raise_for_status()
-print(response.json())
+print(response.raise_for_status().json()["input_tokens"], "tokens")

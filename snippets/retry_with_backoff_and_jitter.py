@@ -3,7 +3,6 @@
 # Needs: pip install httpx
 # Running it prints nothing: it defines post, for you to call.
 
-import os
 import random
 import time
 

@@ -1,4 +1,4 @@
-"""The README tells the truth about the lessons and the commands."""
+"""What the README says of the lessons and the commands is true."""
 
 import importlib
 import json

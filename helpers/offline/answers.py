@@ -133,8 +133,8 @@ class Question:
         The results of tools so far belong to it.
         """
         if "holds" in entry:
-            said = self.asked[-1] if self.asked else ""
-            same = all(part in said for part in entry["holds"])
+            content = self.asked[-1] if self.asked else ""
+            same = all(part in content for part in entry["holds"])
             asked, wanted = list(self.asked[:-1]), entry.get("after", [])
         else:
             same, asked = True, list(self.asked)

@@ -64,7 +64,7 @@ def main():
 
 
 def clone():
-    """A clone of what is committed, so that `make reset` works there, too."""
+    """A clone of what is committed, so that `make reset` also works there."""
     course = FOLDER / "course"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), course], check=True)
     subprocess.run(["git", "remote", "remove", "origin"], cwd=course, check=True)
