@@ -92,7 +92,7 @@ def test_fifty_kills_lose_nothing_and_pay_for_no_saved_answer_again(tmp_path, mo
             process = subprocess.Popen([sys.executable, script], stdout=subprocess.DEVNULL)
             server.told.wait() if more else process.poll()
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.wait(60)
             kills += 1
             # The server may count the last answers to a killed process only now.
             new, paid = server.paid - paid, server.paid.copy()
