@@ -174,7 +174,7 @@ def test_an_api_that_is_silent_slow_or_gone_ends_in_a_problem(tmp_path):
 
 def test_every_answer_has_an_id_and_the_headers_of_a_careful_page(server):
     problems = []
-    for path in ("/", "/chat.js", "/chat.css", "/health", "/ready", "/chat", "/none"):
+    for path in ("/", "/chat.js", "/suggestions", "/health", "/ready", "/chat", "/none"):
         headers = HTTP.get(server.url + path).headers
         if "default-src 'none'" not in headers["content-security-policy"]:
             problems.append(path)
@@ -183,6 +183,7 @@ def test_every_answer_has_an_id_and_the_headers_of_a_careful_page(server):
         if "server" in headers:
             problems.append(path)
     assert problems == []
+    assert HTTP.get(f"{server.url}/suggestions").json() == []
     response = ask(server, "fault 500")
     assert response.json()["error"]["id"] == response.headers["x-request-id"]
     assert server.line(response)["end"] == "upstream"

@@ -152,6 +152,9 @@ def test_settings_are_checked_and_hide_the_key(modules):
         ("PORT", "1.5"),
         ("USD_PER_DAY", "nan"),
         ("HOPS", "-1"),
+        ("SUGGESTIONS", "What is it?"),
+        ("SUGGESTIONS", '["What is it?"]'),
+        ("SUGGESTIONS", "[[]]"),
     ):
         try:
             settings.read({"MISTRAL_API_KEY": "x", f"CHAT_{name}": text})
