@@ -164,3 +164,12 @@ def test_faults_that_end_a_stream_are_shown_as_well(deploy):
 def test_a_setting_that_cannot_be_read_is_reported_in_words(deploy):
     shown = deploy.run("user", user=('"3"', '"three"'))
     assert "CHAT_PER_MINUTE is 'three'; it must be a whole number" in shown
+
+
+def test_the_servers_end_with_the_kernel(deploy):
+    deploy.run("run-it")
+    server = deploy.names["server"]
+    assert server.poll() is None
+    # As when the kernel is killed.
+    server.stdin.close()
+    assert server.wait(60) == 0
