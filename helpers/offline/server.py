@@ -19,6 +19,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import http.server
 import math
 import socket
@@ -167,9 +168,7 @@ class Server:
     def _read(self, method: str, path: str, headers: Json, content: bytes) -> Json:
         # A body of no named kind is read as JSON, as FastAPI does it.
         kind = {"content-type": headers.get("content-type", "application/json")}
-        request = read_request(
-            httpx.Request(method, f"https://api.mistral.ai{path}", headers=kind, content=content)
-        )
+        request = read_request(httpx.Request(method, _url(path), headers=kind, content=content))
         request.pop("key", None)
         scheme, _, sent = headers.get("authorization", "").partition(" ")
         if self.key != "" and not (scheme.lower() == "bearer" and sent.strip()):
@@ -218,6 +217,11 @@ class Server:
         if not response.streams:
             response.headers.update(left)
         return response
+
+
+@functools.lru_cache(maxsize=256)
+def _url(path: str) -> httpx.URL:
+    return httpx.URL(f"https://api.mistral.ai{path}")
 
 
 def _counted(what: str, most: int | None, used: int) -> dict[str, str]:
