@@ -64,7 +64,8 @@ class ScriptedApi(Server):
         body = json.loads(content)
         self.seen.append(body)
         self.keys.add(headers.get("authorization"))
-        self.most_open = max(self.most_open, self.open)
+        with self._lock:
+            self.most_open = max(self.most_open, self.open)
         task = body["messages"][-1]["content"]
         kind, *rest = task.split()
         if kind == "fault":
