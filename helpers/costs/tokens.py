@@ -6,7 +6,6 @@ test suites, 2024 to 2026). The tokenizer takes two or three seconds to load, on
 
 from __future__ import annotations
 
-import csv
 import datetime
 import functools
 import json
@@ -16,11 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..client import CHAT_MODEL, Messages, chat_body
-from ..data import DATA
+from ..data import read_table
 from ..reply import Json
 from .models import find_model, find_vendor, is_settled, suggest
 
-MEASURED_CSV = DATA / "measured" / "token_counts.csv"
 # The templates of these tokenizers are part of mistral-common.
 IN_MISTRAL_COMMON = ("v1", "v2", "v3", "v3 tekken", "v7")
 ROLES = ("system", "user", "assistant", "tool")
@@ -189,8 +187,8 @@ def _judge_attachments(total: int, kinds: list[str]) -> TokenCount:
 
 @functools.cache
 def _measured() -> dict[tuple[str, str], dict[str, str]]:
-    with MEASURED_CSV.open(encoding="utf-8", newline="") as lines:
-        return {(row["id"], row["kind"]): row for row in csv.DictReader(lines)}
+    rows = read_table("measured/token_counts.csv")
+    return {(row["id"], row["kind"]): row for row in rows}
 
 
 def _count_message(message: Json, counts_ids: bool) -> int:
