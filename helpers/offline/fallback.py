@@ -111,8 +111,8 @@ def source_line(answered: Answered, request: Json) -> str:
         temperature = body.get("temperature")
         if temperature is None:
             temperature = (models.serving(body["model"]) or {}).get("temperature", 0)
-        line = "Not recorded: drawn from the course's written answers, here at temperature "
-        line += f"{temperature}"
+        line = "Not recorded: drawn from the course's written answers, here at temperature"
+        line += f" {temperature}"
         line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
     elif "classifier" in entry:
         line = "Not recorded: labelled by a count of words that stands in for the model"
