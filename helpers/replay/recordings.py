@@ -111,9 +111,6 @@ class Recordings:
     def __iter__(self) -> Iterator[Json]:
         return (found.item for same in self._answers.values() for found in same)
 
-    def __len__(self) -> int:
-        return sum(map(len, self._answers.values()))
-
     def find(self, request: Json) -> Recording | None:
         """The recording that answers this request now, or None.
 
