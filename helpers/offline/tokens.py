@@ -1,4 +1,4 @@
-"""Token counts of stand-ins, as the API reports them: input as in `helpers.tokens`, and answers.
+"""Token counts of stand-ins, as the API reports them: input as in `costs.tokens`, and answers.
 
 The rules for answers were found by comparing with recorded traffic of the real API (public test suites,
 2025 and 2026); each says how often it was right.
