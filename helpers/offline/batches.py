@@ -136,8 +136,3 @@ def _uploaded(content: bytes) -> str:
         if re.search(rb'filename="', head):
             return inside.removesuffix(b"\r\n").decode()
     raise LookupError("The content of a file that is not recorded is not known here.")
-
-
-def is_batch(parts: Sequence[str]) -> bool:
-    """Whether a path belongs here; `parts` are those after /v1/."""
-    return bool(parts) and (parts[0] == "files" or list(parts[:2]) == ["batch", "jobs"])
