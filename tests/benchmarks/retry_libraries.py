@@ -1,7 +1,7 @@
 """Play the same faults to five ways to retry, and write down what each does. `make retry-libraries`.
 
 Writes data/measured/retry_libraries.csv, which lesson 07 shows. Each way gets six attempts and waits that
-double from one second on, as far as it can be told so; the SDK has no number of attempts, only a total
+double from one second on, as far as its settings allow; the SDK has no number of attempts, only a total
 time, here 60 seconds. No time passes: `time.sleep` and `time.time` are replaced.
 
 The last two columns are of 200 clients that begin at once and a server that admits 10 requests a second,
@@ -143,7 +143,7 @@ def play(way, *script, attempts=6):
     return len(faults.played), clock.waits, "".join(shown)
 
 
-def told(way, seconds):
+def waited(way, seconds):
     """Seconds waited after a 429 with this `Retry-After`; the 422 after it ends the call."""
     return round(sum(play(way, make_fault(429, retry_after=seconds), "unknown_field")[1]))
 
@@ -176,8 +176,8 @@ def measure(way):
         "requests, if it is a 422": play(way, "unknown_field")[0],
         "requests, without allowance": play(way, *["no_allowance"] * 99)[0],
         "retries a reset": play(way, "connection_reset")[0] == 2,
-        "seconds waited when told 40": told(way, 40),
-        "seconds waited when told 3600": told(way, 3600),
+        "seconds waited when told 40": waited(way, 40),
+        "seconds waited when told 3600": waited(way, 3600),
         "shows a cut stream twice": play(way, "cut")[2].count("1") > 1,
         "first wait, seconds": f"{min(first):.1f} to {max(first):.1f}",
         "fourth wait, seconds": f"{min(fourth):.1f} to {max(fourth):.1f}",

@@ -29,7 +29,7 @@ QUESTIONS = {
     "async": ("02_first_call", CHEESE),
     "stream": ("03_streaming", "Count from 1 to 5."),
     "embeddings": ("05_embeddings", "My laptop is slow, what should I do?"),
-    # As the openai client asks for vectors, unless it is told otherwise.
+    # As the openai client asks for vectors, by default.
     "base64": ("05_embeddings", "My laptop is slow, what should I do?"),
     # As instructor asks for data instead of text.
     "response model": ("02_first_call", CHEESE),

@@ -405,7 +405,7 @@ def test_reading_the_reply_after_each_piece_takes_linear_time():
             return trace
 
         stream = helpers.stream("?", client=answering([sse(*[chunk("a")] * pieces)]))
-        # Coverage traces, too.
+        # Coverage traces as well.
         before = sys.gettrace()
         sys.settrace(trace)
         try:

@@ -80,7 +80,7 @@ def test_grouped_bars_draw_each_number_of_the_table():
     grouped_bars(axes, table)
     bars = [bar for group in axes.containers for bar in group]
     assert [bar.get_height() for bar in bars] == [0.5, 1.0, 0.75, 0.25]
-    assert len({bar.get_hatch() for bar in bars}) == 2, "told apart without colour"
+    assert len({bar.get_hatch() for bar in bars}) == 2, "distinct without colour"
     assert [text.get_text() for text in axes.texts] == ["0.50", "1.00", "0.75", "0.25"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["a", "b"]
     edges = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars)

@@ -58,7 +58,7 @@ def test_the_exit_status_is_1_if_something_is_to_do():
 
 @pytest.mark.slow
 def test_without_any_package_it_still_answers(tmp_path):
-    """Isolated from site-packages: what the checks need is missing, and said."""
+    """Isolated from site-packages: what the checks need is missing, and reported."""
     shutil.copytree(ROOT / "helpers", tmp_path / "helpers")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     done = subprocess.run(
@@ -106,7 +106,7 @@ def copy(tmp_path, monkeypatch):
     for folder in ("notebooks", "data/recordings"):
         (tmp_path / folder).mkdir(parents=True)
         for path in (ROOT / folder).glob("[0-9][0-9]_*"):
-            (tmp_path / folder / path.name).touch()
+            (tmp_path / folder / path.name).write_text("{}")
     monkeypatch.setattr(setup_check, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path / "notebooks")
     return tmp_path
@@ -118,6 +118,12 @@ def test_another_folder_is_named_with_the_right_one(copy, monkeypatch, tmp_path_
     assert to_do(setup_check.folder(), "elsewhere", str(copy / "notebooks"))
 
 
+@pytest.mark.parametrize("content", [b"", b'{"cells": [', b"\xff\xfe{}", b"<<<<<<< HEAD\n{}"])
+def test_a_damaged_notebook_is_named(copy, content):
+    (copy / "notebooks" / "03_streaming.ipynb").write_bytes(content)
+    assert to_do(setup_check.folder(), "03_streaming.ipynb is damaged", "make reset")
+
+
 @pytest.mark.parametrize(
     "name", ["notebooks/03_streaming.ipynb", "data/recordings/03_streaming.json"]
 )
@@ -126,7 +132,7 @@ def test_a_missing_file_is_named_by_its_lesson(copy, name):
     assert to_do(setup_check.folder(), "a file of 03_streaming is missing", "download the whole")
 
 
-def test_a_folder_that_cannot_be_written_to_is_said(copy, monkeypatch):
+def test_a_folder_that_cannot_be_written_to_is_reported(copy, monkeypatch):
     def refuse(dir):
         raise PermissionError(13, "Permission denied", str(dir))
 
@@ -135,7 +141,7 @@ def test_a_folder_that_cannot_be_written_to_is_said(copy, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_missing_recording_is_said(monkeypatch, tmp_path):
+def test_a_missing_recording_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("MISTRAL_RECORDINGS", str(tmp_path))
     assert to_do(setup_check.replay(), "FileNotFoundError", "download the whole course again")
     (tmp_path / "02_first_call.json").write_text('{"recordings": []}', "utf-8")
@@ -158,13 +164,13 @@ def test_a_font_that_is_not_there_is_named(monkeypatch, tmp_path):
         ({"MISTRAL_MODE": "Live"}, "TO DO mode: MISTRAL_MODE is 'Live', in the environment; write"),
     ],
 )
-def test_the_mode_is_said_with_its_reason(monkeypatch, settings, line):
+def test_the_mode_is_shown_with_its_reason(monkeypatch, settings, line):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     assert setup_check.mode().startswith(line)
 
 
-def test_a_setting_in_the_env_file_is_said_to_be_there(monkeypatch, tmp_path):
+def test_a_setting_in_the_env_file_is_named_as_such(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("MISTRAL_MODE=on\n", "utf-8")
     monkeypatch.setattr("helpers.modes.ENV_FILE", tmp_path / ".env")
     assert to_do(setup_check.mode(), "'on', in the file .env")
@@ -217,12 +223,12 @@ def test_in_live_mode_the_api_decides(monkeypatch, answer, words):
     assert setup_check.key() == words
 
 
-def test_live_mode_without_a_key_is_said(monkeypatch):
+def test_live_mode_without_a_key_is_reported(monkeypatch):
     monkeypatch.setenv("MISTRAL_MODE", "live")
     assert to_do(setup_check.key(), "this mode needs one", "lesson 01")
 
 
-def test_a_full_disk_is_said(monkeypatch):
+def test_a_full_disk_is_reported(monkeypatch):
     monkeypatch.setattr(setup_check.shutil, "disk_usage", lambda path: Usage(9e9, 9e9, 20e6))
     assert to_do(setup_check.disk(), "20 MB are free", "it 300")
 

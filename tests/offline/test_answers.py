@@ -256,12 +256,12 @@ def test_an_answer_in_json_fits_the_schema_of_the_request(standing_in):
 
 def test_an_answer_may_depend_on_parts_of_the_last_message(standing_in):
     talk = [{"role": role, "content": "Sort it."} for role in ("user", "assistant")]
-    said = {"role": "user", "content": "The label is wrong."}
-    assert helpers.chat([*talk, said]).text == "Sorry."
+    reply = {"role": "user", "content": "The label is wrong."}
+    assert helpers.chat([*talk, reply]).text == "Sorry."
     with pytest.raises(LookupError):
-        helpers.chat([*talk, {**said, "content": "The label is fine."}])
+        helpers.chat([*talk, {**reply, "content": "The label is fine."}])
     with pytest.raises(LookupError):
-        helpers.chat([said])
+        helpers.chat([reply])
 
 
 def shows(address):

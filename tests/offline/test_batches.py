@@ -121,7 +121,7 @@ def test_a_job_embeds(client):
         {"requests": [{"custom_id": "a", "body": GOOD}] * 10_000},
     ],
 )
-def test_what_is_not_known_here_is_said_so(client, body):
+def test_what_is_unknown_here_is_reported(client, body):
     assert create(client, **body).status_code == 501
 
 

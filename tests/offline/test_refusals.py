@@ -38,7 +38,7 @@ def ask(tmp_path, monkeypatch):
     return send
 
 
-def said(*roles):
+def chat_of(*roles):
     return [{"role": role, "content": "x"} for role in roles]
 
 
@@ -124,9 +124,9 @@ BAD_REQUESTS = [  # fields of a chat request, code, type, words
     ({"model": "mistral-tiny"}, "1500", "invalid_model", "Invalid model: mistral-tiny"),
     ({"model": "mistral-embed"}, "1500", "invalid_model", "Invalid model: mistral-embed"),
     ({"messages": []}, "3230", ORDER, "Conversation must have at least one message"),
-    ({"messages": said("tool")}, "3230", ORDER, "Conversation must start with a user message"),
+    ({"messages": chat_of("tool")}, "3230", ORDER, "Conversation must start with a user message"),
     (
-        {"messages": said("user", "assistant")},
+        {"messages": chat_of("user", "assistant")},
         "3230",
         ORDER,
         "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
@@ -144,7 +144,7 @@ BAD_REQUESTS = [  # fields of a chat request, code, type, words
         "Unexpected tool call id other in tool results",
     ),
     (
-        {"messages": with_call(CALL, *said("user"))},
+        {"messages": with_call(CALL, *chat_of("user"))},
         "3230",
         ORDER,
         "Not the same number of function calls and responses",
@@ -227,7 +227,7 @@ def test_the_order_of_roles_is_mistral_commons_but_for_users_after_tools():
             except InvalidMessageStructureException as error:
                 theirs = error.message.replace("with prefix)", "with prefix True)")
             try:
-                check_chat({**ASK, "messages": said(*roles)})
+                check_chat({**ASK, "messages": chat_of(*roles)})
                 ours = None
             except Refused as refused:
                 ours = refused.body["message"].replace(

@@ -38,7 +38,7 @@ Linux and macOS, in the folder `course`:
 Windows, in PowerShell, in the folder `course`:
 
     py -m venv .venv
-    .venv\\Scripts\\pip install --no-index --find-links ..\\wheels -r requirements.txt
+    .venv\\Scripts\\pip install --no-compile --no-index --find-links ..\\wheels -r requirements.txt
     .venv\\Scripts\\jupyter lab
 
 To check a machine: `make preflight`, or on Windows `.venv\\Scripts\\python -m helpers`.
@@ -64,7 +64,7 @@ def main():
 
 
 def clone():
-    """A clone of what is committed, so that `make reset` works there, too."""
+    """A clone of what is committed, so that `make reset` also works there."""
     course = FOLDER / "course"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), course], check=True)
     subprocess.run(["git", "remote", "remove", "origin"], cwd=course, check=True)
