@@ -53,7 +53,8 @@ class Exercise:
             answer, named = plain(answer), plain(named)
             problem = self.check(*answer, **named)
         except Exception as error:
-            problem = f"Checking this answer raised {type(error).__name__}: {error}"
+            words, *_ = str(error).splitlines() or [""]
+            problem = f"Checking this answer raised {type(error).__name__}: {words}"
         if problem is not None:
             return f"Not right yet. {problem}"
         return " ".join(["Right.", *add_to_progress(self)])

@@ -59,8 +59,7 @@ def loop(ask):
         if len(answers) - 1 != 4:
             return f"When the status {status} stays, it asked {len(answers) - 1} times, not 4."
         if len(pauses) != 3:
-            where = "by `sleep`, the argument" if len(pauses) < 3 else "and none after the last one"
-            return f"It waits {len(pauses)} times for 4 attempts, not 3: {where}."
+            return f"It calls `sleep` {len(pauses)} times for 4 attempts, not 3: once between two."
         if answers[-1] is not answers[-2]:
             return f"When the status {status} stays, it did not return the last response."
     for status in (400, 403, 404, 501):
@@ -156,9 +155,9 @@ def layers(build):
     if most > 60 and most - 60 < 60 / 4 and isinstance(transport, helpers.RateLimit):
         return f"{most} requests were sent in one minute: the retries pass the limit uncounted."
     if most > 60:
-        return (
-            f"{most} requests were sent in one minute, not 60 at most: a stream reports no limits."
-        )
+        limited = any(isinstance(layer, helpers.RateLimit) for layer in wrapped(transport))
+        why = "a stream reports no limits, so name yours" if limited else "no layer limits them"
+        return f"{most} requests were sent in one minute, not 60 at most: {why}."
     if sent[-1] - sent[0] > 100:
         return f"{len(sent)} requests took {sent[-1] - sent[0]:.0f} seconds: the limit is too low."
     return None
@@ -280,7 +279,7 @@ def breaker(breaker):
         answers = [entry or 200 for entry in script]
         if not inside.played:
             return "A new breaker begins open: keep the count in `self`, not in the class."
-        if len(inside.played) > seen and refused == opened:
+        if len(inside.played) > seen and refused:
             return "It asks the transport inside even when it is open: look at the count first."
         if len(inside.played) != seen:
             return (

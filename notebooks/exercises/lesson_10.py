@@ -162,7 +162,9 @@ def measures(recall, mrr):
         if close(share, right[k] * 5 / 4):
             return f"Recall at {k}: divide by all five questions; the lost one counts as well."
         if not close(share, right[k]):
-            return f"Recall at {k} is not {share:g}: divide the places up to {k} by all five."
+            return (
+                f"Recall at {k} is not {share:g}: count the places up to {k}, and divide by five."
+            )
     total = 1 + 1 / 3 + 1 / 2
     for wrong, why in (
         ((total + 1 / 12) / 5, "a place beyond ten counts 0"),

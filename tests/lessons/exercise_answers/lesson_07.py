@@ -235,6 +235,10 @@ def no_retry(transport, clock):
     return helpers.RateLimit(transport, requests_per_minute=60, clock=clock)
 
 
+def only_retry(transport, clock):
+    return helpers.Retry(transport, clock=clock)
+
+
 def without_the_clock(transport, clock):
     limited = helpers.RateLimit(transport, requests_per_minute=60, clock=clock)
     return helpers.Retry(limited)
@@ -271,11 +275,11 @@ ANSWERS = {
         right=[(looped,), (nested,)],
         wrong=[
             ((as_in_the_question,), "answers [422, 200], it asked 2 times, not 1"),
-            ((waits_at_the_end,), "waits 4 times for 4 attempts"),
+            ((waits_at_the_end,), "calls `sleep` 4 times for 4 attempts, not 3"),
             ((without_jitter,), "always 1 seconds: all clients come back together"),
             ((gives_nothing_back,), "did not return the last response"),
             ((all_of_5xx,), "again after a 501"),
-            ((sleeps_itself,), "by `sleep`, the argument"),
+            ((sleeps_itself,), "calls `sleep` 0 times for 4 attempts"),
             ((only_503,), "When the status 429 stays, it asked 1 times, not 4"),
             ((half_jitter,), "full jitter begins at 0"),
             ((lambda send, sleep: send() and None,), "did not return the last response"),
@@ -301,6 +305,7 @@ ANSWERS = {
             ((without_the_clock,), "Both layers take the clock"),
             ((another_transport,), "No request reached the transport"),
             ((no_retry,), "end with a 503, which nothing repeats"),
+            ((only_retry,), "no layer limits them"),
             ((too_slow,), "the limit is too low"),
         ],
     ),

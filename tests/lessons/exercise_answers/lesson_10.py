@@ -145,7 +145,7 @@ ANSWERS = {
         wrong=[
             ((RECALL, MRR + 1 / 60), "a place beyond ten counts 0"),
             ((RECALL, MRR * 5 / 3), "divide by all five"),
-            ((RECALL | {10: 0.8}, MRR), "Recall at 10 is not 0.8: divide the places up to 10"),
+            ((RECALL | {10: 0.8}, MRR), "Recall at 10 is not 0.8: count the places up to 10"),
             ((RECALL, 0.5), "the mean of 1 / place"),
             ((RECALL | {5: 0.75}, MRR), "the lost one counts as well"),
             ((RECALL | {5: 60}, MRR), "not a share"),
