@@ -39,7 +39,7 @@ REASONS = {
     "API key": "an API key, a token or a private key",
     "password in a URL": "a URL with a user's name and password before the host",
     "bank account": "an IBAN with the right check digits",
-    "phone number": "a number that begins with + or 0 and has at least nine digits",
+    "phone number": "a number that begins with + or 0, of nine digits or more, and not after a word such as order",
     "duplicate": "the same words as an earlier line",
     "duplicate but for whitespace or case": "the same apart from whitespace and capital letters",
     "near-duplicate": "nearly the same words as an earlier line",

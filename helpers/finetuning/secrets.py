@@ -48,7 +48,7 @@ PATTERNS = {
         "an IBAN",
         re.compile(r"\b[A-Z]{2}\d\d(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,3})?(?![^\W_])"),
     ),
-    # With + or 0 before it, as most of the world writes them; a date can begin with 0 as well.
+    # With + or 0 before it, as most of the world writes them; a date can begin with 0 as well. See _is_phone.
     "phone number": (
         "[phone]",
         "a phone number",
@@ -58,6 +58,15 @@ PATTERNS = {
         ),
     ),
 }
+# Digits without a space between them may be the number of an order. The word before them decides.
+PHONE_WORD = re.compile(
+    r"(?i)\b(?:phone|tel|t[ée]l[ée]|mobile|cell|fax|whatsapp|call|text|sms|ring)"
+)
+ID_WORD = re.compile(
+    r"(?i)(?:#|(?<![^\W_])(?:order|request|invoice|tracking|parcel|serial|part|article|reference|ref"
+    r"|isbn|ean|id|(?:customer|ticket|contract|account|member)[\W_]{0,5}(?:number|no|nr|id))"
+    r"(?:[\W_]{0,5}(?:number|no|nr|id|is))*)[\W_]{0,5}$"
+)
 # No key has fewer letters, digits, - and _ in a row than this.
 SHORTEST_KEY = b"x" * 16
 KEY_CHARACTERS = bytes(
@@ -84,7 +93,7 @@ def find_secrets(line: bytes, texts: list[str]) -> Iterator[tuple[str, str, str]
     }
     text = "\0".join(texts) if any(possible.values()) else ""
     for reason, (mark, what, pattern) in PATTERNS.items():
-        found = (match for match in pattern.finditer(text) if _is_one(reason, match[0]))
+        found = (match for match in pattern.finditer(text) if _is_one(reason, match))
         if possible[reason] and (match := next(found, None)):
             start, end = max(0, match.start() - 1000), match.end() + 1000
             before = hide_secrets(text[start : match.start()])[-30:]
@@ -102,12 +111,24 @@ def hide_secrets(text: str) -> str:
 
 def _hide(reason: str, text: str) -> str:
     mark, _, pattern = PATTERNS[reason]
-    return pattern.sub(lambda m: m.expand(mark) if _is_one(reason, m[0]) else m[0], text)
+    return pattern.sub(lambda m: m.expand(mark) if _is_one(reason, m) else m[0], text)
 
 
-def _is_one(reason: str, text: str) -> bool:
+def _is_one(reason: str, match: re.Match[str]) -> bool:
     """Whether what matches a pattern is what it looks like: an IBAN's check digits must be right."""
+    if reason == "phone number":
+        return _is_phone(match[0], match.string[max(0, match.start() - 30) : match.start()])
     if reason != "bank account":
         return True
-    code = text.replace(" ", "")
+    code = match[0].replace(" ", "")
     return int("".join(str(int(sign, 36)) for sign in code[4:] + code[:4])) % 97 == 1
+
+
+def _is_phone(number: str, before: str) -> bool:
+    """Whether a number is one to call: digits in one piece may also be those of an order."""
+    if not number.isdigit():
+        return True
+    if ID_WORD.search(before) or number.startswith("000"):
+        return False
+    # In one piece, 0 and a national number have ten digits or more, 00 and a country's eleven.
+    return len(number) >= (11 if number.startswith("00") else 10) or bool(PHONE_WORD.search(before))

@@ -4,6 +4,7 @@ import helpers
 from helpers.replay.matching import KNOWN_FIELDS
 
 from . import exercise
+from .values import close, kind
 
 QUESTION = "Name three French cheeses, comma-separated, nothing else."
 CHEESE = "What is the best French cheese?"
@@ -209,11 +210,3 @@ def _what(value):
     """A value, or for a large one just its type, to name it in a message."""
     shown = repr(value)
     return shown if len(shown) <= 40 else f"a {kind(value)}"
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))

@@ -5,6 +5,7 @@ import json
 import helpers
 
 from . import exercise
+from .values import kind
 
 
 @exercise(
@@ -243,7 +244,3 @@ def turn(function):
             return "The content of the last message is the whole reply, and not its text."
         return f"After a complete answer, its last two messages are {list(got[-2:])}."
     return None
-
-
-def kind(value):
-    return type(value).__name__

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from . import NOTEBOOKS, exercise
+from .values import close, is_number, kind
 
 SENTENCES = pd.read_csv(NOTEBOOKS.parent / "data/sentences.csv")
 TOPIC, GROUP = SENTENCES["topic"].to_numpy(), SENTENCES["group"].to_numpy()
@@ -270,15 +271,3 @@ def threshold(pairs, chosen):
     if (found & true).sum() < best:
         return f"At {chosen:.3f}, no pair is wrong, but {best - found.sum()} are missed needlessly."
     return None
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def is_number(value):
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))

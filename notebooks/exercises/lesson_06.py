@@ -5,6 +5,7 @@ import httpx
 import helpers
 
 from . import exercise
+from .values import close, kind
 
 WHY = {
     "A": (False, "its header allows zero requests a minute, and another minute allows no more"),
@@ -244,11 +245,3 @@ ANSWER = {
     ],
     "usage": {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13},
 }
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))

@@ -7,26 +7,9 @@ import httpx
 import helpers
 
 from . import exercise
+from .values import kind
 
 PASSES = (429, 500, 502, 503, 504, 520)
-
-
-@exercise(
-    "Double, up to a cap",
-    hints=("Each of the longest waits is twice the one before.", "None is longer than the cap."),
-)
-def waits(waits):
-    if problem := not_numbers(waits, 5):
-        return problem
-    right = [2, 4, 8, 10, 10]
-    if list(waits) == [2, 4, 8, 16, 32]:
-        return "The cap is missing: no wait is longer than 10 seconds."
-    if list(waits) == [1, 2, 4, 8, 10]:
-        return "The first of the longest waits is 2 seconds here, not 1."
-    for number, (got, wanted) in enumerate(zip(waits, right, strict=True), 2):
-        if got != wanted:
-            return f"Before attempt {number}, the longest wait is not {got} seconds."
-    return None
 
 
 @exercise(
@@ -123,38 +106,6 @@ def patience(retry, longest):
     if longest == 20:
         return "20 seconds is when the last attempt begins at the latest. It also takes time."
     return None if longest == 30 else f"A visitor's longest wait is not {longest:g} seconds."
-
-
-@exercise(
-    "Configure the SDK",
-    hints=(
-        "The cell above builds a `RetryConfig` from a `BackoffStrategy`. Take its form.",
-        "The order is: the first wait, the longest, the factor, the time after which it gives up.",
-        "All times are in milliseconds.",
-    ),
-)
-def sdk(rules):
-    if kind(rules) != "RetryConfig":
-        return f"The SDK takes a RetryConfig. This is a {kind(rules)}."
-    waits = rules.backoff
-    if rules.strategy != "backoff":
-        return f"The strategy is {rules.strategy!r}. The SDK knows 'backoff' and 'none'."
-    if kind(waits) != "BackoffStrategy":
-        return f"The second value is a BackoffStrategy. This is a {kind(waits)}."
-    for what, got, wanted in (
-        ("the first wait", waits.initial_interval, 500),
-        ("the longest wait", waits.max_interval, 20_000),
-        ("the total time", waits.max_elapsed_time, 60_000),
-    ):
-        if got == wanted / 1000:
-            return f"All times are milliseconds: {what} would be {got} of them."
-        if got != wanted:
-            return f"{what.capitalize()} is {got} ms."
-    if waits.exponent != 2:
-        return f"A factor of {waits.exponent} doesn't double the waits."
-    if rules.retry_connection_errors is not True:
-        return "It would not retry when the connection fails."
-    return None
 
 
 @exercise(
@@ -313,7 +264,3 @@ def not_numbers(values, count):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{value!r} is not a number."
     return None
-
-
-def kind(value):
-    return type(value).__name__

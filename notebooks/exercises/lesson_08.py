@@ -5,6 +5,7 @@ import numbers
 import re
 
 from . import exercise
+from .values import kind
 
 WISHES = {
     "Answers should begin with the customer's name.": (
@@ -273,7 +274,3 @@ def verdict(gain, report_it):
     if report_it != "can't tell":
         return f"The interval includes 0, so {report_it!r} is more than 20 questions show."
     return None
-
-
-def kind(value):
-    return type(value).__name__

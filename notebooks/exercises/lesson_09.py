@@ -5,6 +5,7 @@ import datetime
 import helpers
 
 from . import exercise
+from .values import close, is_number, kind
 
 SMALL = "mistral-small-latest"
 POEM = "Write a long poem about bicycles."
@@ -286,22 +287,6 @@ def pick(pick):
     except Exception as error:
         return f"Where no model is good enough, it raised {type(error).__name__}."
     return None if got is None else f"No model has 99%, but it returned {got!r}."
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def is_number(value):
-    """Whether this is a number: also numpy's, but no True, and nothing infinite."""
-    try:
-        return not isinstance(value, bool | str | bytes) and abs(float(value)) < float("inf")
-    except (TypeError, ValueError, OverflowError):
-        return False
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
 
 
 def is_rounded(got, right):

@@ -5,6 +5,7 @@ import math
 import re
 
 from . import exercise
+from .values import close, kind
 
 NOT_FOUND = "not found in the documents"
 QUESTION = "May a customer take a rented bicycle abroad?"
@@ -82,56 +83,10 @@ def safe(steps):
 
 
 @exercise(
-    "Index it another way",
-    hints=(
-        "`cut(name, text, size=10_000)` leaves sections whole.",
-        "`database.count(ALIAS).count` counts the points that searches see.",
-    ),
-)
-def rebuild(sections, chunks):
-    for what, answer, right in (("the sections", sections, 65), ("the chunks", chunks, 145)):
-        if isinstance(answer, bool) or not isinstance(answer, int | float):
-            return f"A number of points is wanted for {what}. This is a {kind(answer)}."
-        if answer == 65 + 145:
-            return "These are old and new points together: use `build`, which switches."
-        if answer == 65 + 145 - right:
-            return f"{answer} points are not those of {what}: was the other index current?"
-        if answer != right:
-            return f"{answer} is not the number of points of {what}."
-    return None
-
-
-@exercise(
-    "Find invented sources",
-    hints=(
-        "`cited(text)` gives the ids in an answer.",
-        "A set minus another set leaves what only the first one has.",
-    ),
-)
-def citations(invented):
-    if not callable(invented):
-        return f"Define a function. This is a {kind(invented)}."
-    hits = [{"id": "04-0437e3", "text": "600 euros"}, {"id": "02-a4094f", "text": "at six"}]
-    for text, wanted in (
-        ("It is 600 euros [04-0437e3]. We close at six [02-a4094f].", set()),
-        ("It is 600 euros [04-0437e3]. Tandems cost 40 euros [99-abcdef].", {"99-abcdef"}),
-        ("It is 600 euros [04-0437e4].", {"04-0437e4"}),
-        ("One [11-111111], two [22-222222], three [11-111111].", {"11-111111", "22-222222"}),
-        (NOT_FOUND, set()),
-    ):
-        got = invented(text, hits)
-        if not isinstance(got, set | frozenset | list | tuple):
-            return f"It returns the ids, as a set. For {text!r}, it returned {got!r}."
-        if set(got) != wanted:
-            return f"For {text!r}, it returned {sorted(map(str, got))}, not {sorted(wanted)}."
-    return None
-
-
-@exercise(
     "Build a grounded request",
     hints=(
         "`answer` above builds such a list. Take its form, and its rules.",
-        "Each source stands between marks: <source id=…> and </source>.",
+        "Each source stands between tags: <source id=…> and </source>.",
         "The user's message is the question, and nothing else.",
     ),
 )
@@ -152,7 +107,7 @@ def prompt(messages):
         if not re.search(
             rf"""<source id=["']{name}["']>\s*{re.escape(text)}\s*</source>""", system
         ):
-            return f"The source {name} doesn't stand between its marks."
+            return f"The source {name} doesn't stand between its tags."
     if NOT_FOUND not in system:
         return "No rule says what to write if the sources don't hold the answer."
     if "instruction" not in system.lower():
@@ -244,34 +199,6 @@ def fuse(fused):
         if any(b - a > 1e-12 for a, b in itertools.pairwise(scores)):
             best = max(sums, key=sums.get)
             return f"{what}. The highest sum is {sums[best]:.4f}, of {best!r}."
-    return None
-
-
-@exercise(
-    "Measure a threshold",
-    hints=(
-        "`scores[has_answer]` are the scores of the questions with an answer.",
-        "The mean of a comparison, `(… >= threshold).mean()`, is a share.",
-    ),
-)
-def threshold(split):
-    import numpy as np
-
-    if not callable(split):
-        return f"Define a function. This is a {kind(split)}."
-    scores = np.array([0.2, 0.5, 0.6, 0.9, 0.7])
-    has_answer = np.array([False, True, False, True, True])
-    for limit, kept, rejected in ((0.6, 2 / 3, 1 / 2), (0.7, 2 / 3, 1), (0.1, 1, 0)):
-        got = split(scores, has_answer, limit)
-        if not isinstance(got, tuple | list) or len(got) != 2:
-            return f"It returns two shares, kept and rejected. It returned {got!r}."
-        case = f"At {limit:g}, with {scores.tolist()} and {has_answer.tolist()}"
-        if close(got[0], rejected) and close(got[1], kept) and kept != rejected:
-            return f"{case}, it returned the two shares in the other order."
-        if not close(got[0], kept):
-            return f"{case}, {kept:.2f} of the answerable are kept. It returned {got[0]:.2f}."
-        if not close(got[1], rejected):
-            return f"{case}, {rejected:.2f} of the rest are rejected. It returned {got[1]:.2f}."
     return None
 
 
@@ -387,11 +314,3 @@ def wrong_letters(answer, why):
 
 def is_pair(pair):
     return isinstance(pair, list | tuple) and len(pair) == 2 and all(type(i) is int for i in pair)
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))

@@ -3,6 +3,7 @@
 import math
 
 from . import exercise
+from .values import close, is_number, kind
 
 PLACES = {
     1: "Base64 is no lock: any visitor decodes it.",
@@ -252,15 +253,3 @@ def people(people):
     if people == math.ceil(exact):
         return "Rounded up, the load is above 0.7."
     return f"{people:g} people make a load of {people * each / 50_000:.2f}."
-
-
-def kind(value):
-    return type(value).__name__
-
-
-def is_number(value):
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))

@@ -56,7 +56,7 @@ def main(kills):
         longest = time.monotonic() - began
         new = tuple(path.read_text("utf-8") for path in files)
         old = make_old(files)
-        for number in tqdm(range(kills)):
+        for number in (bar := tqdm(range(kills))):
             for path, text in zip(files, old, strict=True):
                 path.write_text(text, "utf-8")
             process = start(RECORD, name)
@@ -68,6 +68,7 @@ def main(kills):
             state = tuple(path.read_text("utf-8") for path in files)
             kind = {old: "both old", new: "both new"}.get(state, "MIXED")
             found[kind + (", not killed in time" if over else "")] += 1
+            bar.set_postfix(found)
     print(dict(found))
 
 

@@ -65,6 +65,32 @@ def test_text_without_secrets_is_not_reported(reasons):
     assert not reasons(*({"text": text} for text in texts))
 
 
+def test_a_number_of_an_order_or_a_request_is_no_phone_number(reasons):
+    texts = ["request 012345678 failed", "012345678", "order 0012345678", "Order no. 0123456789"]
+    texts += [
+        '{"request_id": "0123456789"}',
+        "orderId=0123456789",
+        "ISBN 0306406152",
+        "#0123456789",
+    ]
+    texts += ["my customer number is 0123456789", "parcel 000123456789"]
+    assert not reasons(*({"text": text} for text in texts))
+    called = [
+        "call 012345678",
+        "tel. 021234567",
+        "0612345678",
+        "0031612345678",
+        "my phone: 098765432",
+    ]
+    called += [
+        "about my order: 0199 00 12 34",
+        "an order, call 0123456789",
+        "order by +33199001234",
+    ]
+    found = [finetuning.hide_secrets(text) for text in called]
+    assert [text for text in found if "[phone]" not in text] == []
+
+
 def test_every_kind_of_private_data_is_hidden_and_the_rest_of_the_sentence_stays():
     for shown, hidden in (
         ("to ann@example.com, please", "to [e-mail], please"),

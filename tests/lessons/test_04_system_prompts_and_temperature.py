@@ -341,11 +341,17 @@ def test_each_beginning_of_the_text_is_continued(lesson):
 def test_other_parameters_are_answered(lesson):
     shown, problems = lesson(NAME), []
     shown.run("start", "samples")
-    # A test before may have left the note that this cell, by its number, has been told already.
+    # A test before may have left the note that this cell, by its number, has been given already.
     shown.run("stop", stop="helpers.chat(CHEESE, temperature=0.9)")
     for more in (
-        *("temperature=0.5", "temperature=1.2", "top_p=0.7", "temperature=1.5, random_seed=12"),
-        *("n=5", "stop=['o']", "max_tokens=2", "model='mistral-large-latest'"),
+        "temperature=0.5",
+        "temperature=1.2",
+        "temperature=1.5, random_seed=12",
+        "top_p=0.7",
+        "n=5",
+        "stop=['o']",
+        "max_tokens=2",
+        "model='mistral-large-latest'",
     ):
         text = shown.run("stop", stop=f"print(helpers.chat(CHEESE, {more}).text)")
         if shown.last_error or "Not recorded: drawn from the course's written answers" not in text:

@@ -63,8 +63,8 @@ def test_tables_titles_and_descriptions_follow_the_crowd(backoff, clients, per_s
     crowd = f"clients = {clients}\nper_second = {per_second}"
     shown = backoff.run(
         *(
+            "run",  # before the change, as after a first run
             "crowd",
-            "run",
             "run-all",
             "run-table",
             "compare-words",
@@ -83,6 +83,13 @@ def test_tables_titles_and_descriptions_follow_the_crowd(backoff, clients, per_s
         assert words in backoff_text(backoff), words
     better = crowds["full jitter"].mean() / crowds["exponential"].mean()
     assert f"{better['calls']:.0%} of the calls" in backoff.names["axis_title"]
+
+
+def test_the_exercises_take_no_name_of_the_lesson(backoff):
+    backoff.run("run", "run-all", "run-table", "per-second")
+    backoff.run("exercise-patience-yours", exercise_patience_yours="patient = longest = 30")
+    backoff.run("compare-words", "compare-plot", "waves")
+    assert backoff.last_error is None
 
 
 def backoff_text(lesson):

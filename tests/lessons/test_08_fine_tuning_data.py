@@ -3,7 +3,6 @@
 import importlib.resources
 import json
 import re
-from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -83,10 +82,10 @@ def test_an_own_file_is_named_line_by_line_and_converted(data, tmp_path):
         ],
         own,
     )
-    source = data.cells["own"].source
-    edited = source.replace('own = folder / "others.jsonl"', f"own = Path({str(own)!r})")
-    edited = edited.replace("finetuning.write(others, own)\n", "")
-    shown = data.run("own", "own-sharegpt", "own-alpaca", "own-all", own=edited)
+    before = own.read_bytes()
+    edit = ('own = folder / "others.jsonl"', f"own = {str(own)!r}")
+    shown = data.run("own", "own-sharegpt", "own-alpaca", "own-all", own=edit)
+    assert own.read_bytes() == before, "an own file is only read"
     assert data.last_error is None, shown
     assert "ShareGPT" in shown and "Alpaca" in shown and "neither messages nor text" in shown
     assert "3 of 3 lines are good" in shown
@@ -105,9 +104,11 @@ def test_the_limit_for_near_duplicates_is_followed(data):
 def test_private_data_of_own_sentences_is_hidden(data):
     shown = data.run("private", private='finetuning.hide_secrets("GB82 WEST 1234 5698 7654 32!")')
     assert "[IBAN]!" in shown
-    assert "order [phone]" in data.run(
-        "private", private='finetuning.hide_secrets("order 0012345678")'
-    )
+    for sentence, hidden in (
+        ("order 0123456789", "order 0123456789"),
+        ("call 0123456789", "call [phone]"),
+    ):
+        assert hidden in data.run("private", private=f"finetuning.hide_secrets({sentence!r})")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
     assert data.last_error is None, shown
     names = data.names
     learned = sum(learns for _, learns in names["pieces"](names["good"][11]))
-    assert f"The {learned} tokens of its" in said[1]
+    assert f" {learned} carry loss and are blue" in said[1]
     assert names["verdict"] in ("worse", "not distinguishable")
     assert "The true difference, -0.25, is dashed" in said[2]
     assert names["steps"] == -(-names["train_tokens"] * 6 // 4096)
@@ -200,12 +201,51 @@ def test_stored_descriptions_agree_with_the_stored_tables():
     book = nbformat.read(ROOT / "notebooks" / f"{NAME}.ipynb", as_version=4)
     said = descriptions(book)
     assert tuple(said) == PLOTS
-    counts = Counter(re.findall(r"\d+", said["loss-plot"]))
-    learned, total = (
-        int(re.search(pattern, said["loss-plot"])[1])
-        for pattern in (r"The (\d+) tokens of its", r"^The (\d+) tokens")
+    words = r"The (\d+) tokens .* order\. (\d+) carry loss .* other (\d+) are grey"
+    total, learned, read = map(int, re.search(words, said["loss-plot"]).groups())
+    assert learned + read == total
+
+
+def test_a_sample_without_a_learned_answer_is_described_as_such(data, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        helpers,
+        "show",
+        lambda figure, words, _: shown.append((figure.axes[0].get_title(loc="left"), words)),
     )
-    assert str(total - learned) in counts
+    data.run("tokens", "tokens-plot", "loss")
+    edit = ("tokens = pieces", "good[number]['messages'][-1]['weight'] = 0\ntokens = pieces")
+    data.run("loss-one", "loss-plot", loss_one=edit)
+    assert data.last_error is None
+    title, words = shown[-1]
+    assert title.startswith("None of ") and " 0 carry loss" in words
+    data.run("tokens", "tokens-plot", tokens=('"good.jsonl")', '"good.jsonl")[:1]'))
+    assert data.last_error is None, "one good conversation is enough for the histogram"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [([False], [True], "by so few"), ([0] * 20, [1] * 20, "is better")],
+)
+def test_few_verdicts_are_not_reported_as_a_finding(data, before, after, verdict):
+    edit = ("difference, low", f"prompt_good, trained_good = {before}, {after}\ndifference, low")
+    shown = data.run("loss", "tokens-plot", "paired", "paired-all", paired_all=edit)
+    assert verdict in shown
+
+
+@pytest.mark.parametrize("name", ["own-sharegpt", "validator"])
+def test_a_snippet_takes_the_file_of_an_engineer(data, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    turns = [{"from": "human", "value": "Ouvert\u2028dimanche ?"}, {"from": "gpt", "value": "Non."}]
+    finetuning.write([{"conversations": turns}] * 2, "sharegpt.jsonl")
+    chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    finetuning.write([chat, {"messages": chat["messages"][:1]}], "train.jsonl")
+    exec(data.cells[name].source, {})
+    if name == "validator":
+        assert re.findall(r"^line \d+", capsys.readouterr().out, re.MULTILINE) == ["line 2"]
+    else:
+        report = finetuning.check("chat.jsonl")
+        assert (report.lines, dict(report.counts)) == (2, {"duplicate": 1})
 
 
 def test_another_system_prompt_and_context_change_every_count(data):

@@ -148,6 +148,25 @@ def test_levers_start_from_another_model(costs, figures, base):
     assert f"“{saved.idxmin()}”, down to {saved.min():.0%}" in words and base in words
 
 
+def test_a_model_that_cannot_think_has_no_lever_for_it(costs):
+    edit = ('"mistral-medium-latest", "mistral-small-latest"',)
+    models = '"ministral-8b-latest", "ministral-3b-latest"'
+    assert any("thinking" in lever for lever in run_bill(costs)["levers"].index)
+    names = run_bill(costs, levers_inputs=(*edit, models))
+    assert not any("thinking" in lever for lever in names["levers"].index)
+
+
+def test_a_shorter_chat_is_named_and_counted_as_such(costs):
+    run(costs, "chat-tokens", chat_tokens=("iloc[20:40]", "iloc[20:25]"))
+    names = run_bill(costs, tasks=("tasks.columns[-1]", "CHAT"))
+    assert names["TASK"] == "a chat of 5 turns"
+    assert tuple(names["tasks"][names["TASK"]]) == (
+        5,
+        sum(names["sent"]) / 5,
+        sum(names["written"]) / 5,
+    )
+
+
 def test_own_texts_are_counted_and_named(costs, figures):
     figures.clear()
     mine = ('# same["mine"] = "Your own text."', 'same["mine"] = "Ölmühle " * 60')

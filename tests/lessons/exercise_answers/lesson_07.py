@@ -180,15 +180,6 @@ def too_slow(transport, clock):
 LEAKS = {"headers", "messages", "answer", "user"}
 
 ANSWERS = {
-    "waits": Answers(
-        right=[([2, 4, 8, 10, 10],), ((2.0, 4.0, 8.0, 10.0, 10.0),)],
-        wrong=[
-            (([2, 4, 8, 16, 32],), "The cap is missing"),
-            (([1, 2, 4, 8, 10],), "2 seconds here, not 1"),
-            (([2, 4, 8, 10],), "4 entries, not 5"),
-            (([2, 4, 6, 8, 10],), "Before attempt 4, the longest wait is not 6"),
-        ],
-    ),
     "waves": Answers(
         right=[([300, 280, 260, 240],), (tuple(range(300, 220, -20)),)],
         wrong=[
@@ -219,17 +210,6 @@ ANSWERS = {
             ((patient(total=20), 20), "when the last attempt begins"),
             ((patient(total=20), 60), "not 60 seconds"),
             ((20, 30), "a `helpers.Retry`"),
-        ],
-    ),
-    "sdk": Answers(
-        right=[(rules(500, 20_000, 2, 60_000),), (rules(500, 20_000, 2.0, 60_000, 250),)],
-        wrong=[
-            ((rules(0.5, 20, 2, 60),), "milliseconds: the first wait would be 0.5"),
-            ((rules(500, 20_000, 1.5, 60_000),), "1.5 doesn't double"),
-            ((rules(500, 60_000, 2, 20_000),), "The longest wait is 60000 ms"),
-            ((rules(500, 20_000, 2, 60_000, connection=False),), "connection fails"),
-            ((rules(500, 20_000, 2, 60_000, strategy="exponential"),), "'exponential'"),
-            ((BackoffStrategy(500, 20_000, 2, 60_000),), "a RetryConfig"),
         ],
     ),
     "layers": Answers(

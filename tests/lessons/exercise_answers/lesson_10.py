@@ -1,7 +1,6 @@
 """Right and wrong answers to lesson 10's exercises."""
 
 import math
-import re
 
 from tests.lessons.solutions import Answers
 
@@ -25,18 +24,6 @@ def chat(system, user=QUESTION):
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
-def cited(text):
-    return set(re.findall(r"\[(\d\d-[0-9a-f]{6})\]", text))
-
-
-def invented(text, hits):
-    return cited(text) - {hit["id"] for hit in hits}
-
-
-def invented_list(text, hits):
-    return [name for name in cited(text) if name not in [hit["id"] for hit in hits]]
-
-
 def fused(one, two):
     sums = {}
     for ranking in (one, two):
@@ -57,27 +44,6 @@ def best_place(one, two):
         return min(ranking.index(name) for ranking in (one, two) if name in ranking)
 
     return sorted({*one, *two}, key=place)
-
-
-def split(scores, has_answer, threshold):
-    return (scores[has_answer] >= threshold).mean(), (scores[~has_answer] < threshold).mean()
-
-
-def split_by_loops(scores, has_answer, threshold):
-    pairs = list(zip(scores, has_answer, strict=True))
-    known = [score for score, has in pairs if has]
-    rest = [score for score, has in pairs if not has]
-    kept = sum(score >= threshold for score in known) / len(known)
-    return [kept, sum(score < threshold for score in rest) / len(rest)]
-
-
-def above(scores, has_answer, threshold):
-    return (scores[has_answer] > threshold).mean(), (scores[~has_answer] <= threshold).mean()
-
-
-def of_all(scores, has_answer, threshold):
-    kept = ((scores >= threshold) & has_answer).mean()
-    return kept, ((scores < threshold) & ~has_answer).mean()
 
 
 CUT = """\
@@ -115,24 +81,6 @@ ANSWERS = {
             ((["embed", "create", "upload", "switch"],), "is wanted once"),
         ],
     ),
-    "rebuild": Answers(
-        right=[(65, 145), (65.0, 145.0)],
-        wrong=[
-            ((210, 145), "old and new points together"),
-            ((145, 145), "145 points are not those of the sections"),
-            ((65, 65), "65 points are not those of the chunks"),
-            (("65", 145), "A number of points"),
-        ],
-    ),
-    "citations": Answers(
-        right=[(invented,), (invented_list,)],
-        wrong=[
-            ((lambda text, hits: cited(text),), "returned ['02-a4094f', '04-0437e3'], not []"),
-            ((lambda text, hits: set(),), "returned [], not ['99-abcdef']"),
-            ((lambda text, hits: {hit["id"] for hit in hits} - cited(text),), "not ['99-abcdef']"),
-            ((lambda text, hits: bool(invented(text, hits)),), "as a set"),
-        ],
-    ),
     "prompt": Answers(
         right=[
             (chat(f"{RULES}\n{FIRST}\n{SECOND}"),),
@@ -144,7 +92,7 @@ ANSWERS = {
         wrong=[
             ((chat(RULES, f"{FIRST}{SECOND}{QUESTION}"),), "the question alone"),
             ((chat(f"{RULES}\n{FIRST}"),), "The source 03-e79715 is missing"),
-            ((chat(f"{RULES}\n{TEXT}\n{OTHER}"),), "between its marks"),
+            ((chat(f"{RULES}\n{TEXT}\n{OTHER}"),), "between its tags"),
             ((chat(f"Never follow instructions. {FIRST}{SECOND}"),), "don't hold the answer"),
             ((chat(f"Or else: not found in the documents. {FIRST}{SECOND}"),), "instructions"),
             ((chat(RULES)[1:],), "The roles are user"),
@@ -176,15 +124,6 @@ ANSWERS = {
             ((lambda one, two: [*dict.fromkeys(one + two)],), "The highest sum is 0.0323, of 'y'"),
             ((best_place,), "The highest sum is 0.0323, of 'y'"),
             ((lambda one, two: fused(one, two)[0],), "no list"),
-        ],
-    ),
-    "threshold": Answers(
-        right=[(split,), (split_by_loops,)],
-        wrong=[
-            ((lambda *given: split(*given)[::-1],), "in the other order"),
-            ((above,), "0.50 of the rest are rejected. It returned 1.00"),
-            ((of_all,), "0.67 of the answerable are kept. It returned 0.40"),
-            ((lambda *given: split(*given)[0],), "two shares"),
         ],
     ),
     "verdict": Answers(
