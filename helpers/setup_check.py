@@ -11,6 +11,7 @@ import functools
 import getpass
 import importlib.metadata
 import io
+import json
 import os
 import re
 import shutil
@@ -118,7 +119,12 @@ def folder() -> str:
     recorded = {path.stem for path in recordings.glob("*.json")}
     missing = sorted(lessons ^ {"00_check_your_setup", *recorded})
     if missing:
-        raise ToDo(f"a file of {missing[0]} is missing; {AGAIN}")
+        raise ToDo(f"a file of {missing[0]} is missing; run `make reset`, or {AGAIN}")
+    for path in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
+        try:
+            json.loads(path.read_text("utf-8"))
+        except ValueError:
+            raise ToDo(f"{path.name} is damaged; `make reset` keeps it and puts it back") from None
     try:
         tempfile.TemporaryFile(dir=notebooks).close()
     except OSError:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import pytest
 
 import helpers
 
@@ -28,7 +29,7 @@ def test_the_table_of_lessons_is_that_of_the_notebooks():
 
 
 def test_the_first_screen_has_the_commands_and_the_lessons():
-    for text in ("make lab", "make test", "01 Keys", "stand-in", "Python 3.11"):
+    for text in ("make lab", "make test", "01 Keys", "stand-in", "Python 3.11", "snippets"):
         assert text in FIRST_SCREEN
 
 
@@ -36,9 +37,30 @@ def test_the_commands_that_everybody_needs_are_named():
     assert {"lab", "test", "record", "help"} <= set(re.findall(r"\bmake ([a-z-]+)", README))
 
 
-def test_the_files_it_names_exist():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+TEXTS = [*ROOT.glob("*.md"), ROOT / "tests" / "README.md", *ROOT.glob("helpers/*/README.md")]
+# What a run makes.
+MADE = {"notebooks/progress.jsonl"}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_files_that_a_text_names_exist(path):
+    text = path.read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    rooms = r"(?:tests|data|helpers|notebooks|book|snippets|\.github|\.devcontainer)"
+    paths = set(re.findall(rf"(?<![\w/]){rooms}/[\w./*-]*\w", text)) - MADE
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    # NN stands for the number of any lesson.
+    assert [name for name in paths if "NN" not in name and not any(ROOT.glob(name))] == []
+
+
+def test_links_within_the_readme_lead_to_a_heading():
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    places = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) - places == set()
+
+
+def test_contributing_is_read_in_a_few_minutes():
+    assert len((ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()) <= 60
 
 
 def test_every_room_is_in_the_map():

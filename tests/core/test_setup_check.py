@@ -106,7 +106,7 @@ def copy(tmp_path, monkeypatch):
     for folder in ("notebooks", "data/recordings"):
         (tmp_path / folder).mkdir(parents=True)
         for path in (ROOT / folder).glob("[0-9][0-9]_*"):
-            (tmp_path / folder / path.name).touch()
+            (tmp_path / folder / path.name).write_text("{}")
     monkeypatch.setattr(setup_check, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path / "notebooks")
     return tmp_path
@@ -116,6 +116,12 @@ def test_another_folder_is_named_with_the_right_one(copy, monkeypatch, tmp_path_
     assert setup_check.folder().startswith("OK folder: ")
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert to_do(setup_check.folder(), "elsewhere", str(copy / "notebooks"))
+
+
+@pytest.mark.parametrize("content", [b"", b'{"cells": [', b"\xff\xfe{}", b"<<<<<<< HEAD\n{}"])
+def test_a_damaged_notebook_is_named(copy, content):
+    (copy / "notebooks" / "03_streaming.ipynb").write_bytes(content)
+    assert to_do(setup_check.folder(), "03_streaming.ipynb is damaged", "make reset")
 
 
 @pytest.mark.parametrize(

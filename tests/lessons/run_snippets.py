@@ -28,6 +28,9 @@ def run(lesson, script, folder):
         os.dup2(os.open(Path(folder, name), os.O_WRONLY | os.O_CREAT), stream.fileno())
     # As for `python script.py`: what it left open shows up when the process ends.
     helpers.start(lesson)
+    # What `start` printed is not the snippet's.
+    sys.stdout.flush()
+    os.ftruncate(sys.stdout.fileno(), os.lseek(sys.stdout.fileno(), 0, os.SEEK_SET))
     sys.argv = [script]
     runpy.run_path(script, run_name="__main__")
 

@@ -27,3 +27,16 @@ def test_every_fault_can_be_played_and_read(lesson):
     )
     assert errors.last_error is None, shown
     assert set(errors.names["played"]) == set(refused)
+
+
+def test_the_rule_to_copy_counts_a_chat_as_the_helpers_do(lesson):
+    errors = lesson("06_errors")
+    errors.run_to("start")
+    system = '"role": "system", "content": "Be brief."}, {'
+    for edit in (
+        None,
+        ("Another.", "Und wie heißt er auf Deutsch?"),
+        ("chat = [{", f"chat = [{{{system}"),
+    ):
+        shown = errors.run("count", **({"count": edit} if edit else {}))
+        assert shown == f"{int(helpers.count_tokens(errors.names['chat']))} tokens\n", edit

@@ -4,19 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-import nbformat
 import pytest
 
-from helpers.record import NOTEBOOKS, ROOT
-from tests.lessons.calls import LESSONS
+from tests.tools.snippets import ROOT, find_snippets
 
-SNIPPETS = [
-    pytest.param(lesson, cell.source, id=f"{lesson}-{cell.id}")
-    for lesson in LESSONS
-    for cell in nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
-    if "snippet" in cell.metadata.get("tags", [])
-]
+SNIPPETS = [pytest.param(found, id=f"{found.lesson}-{found.file}") for found in find_snippets()]
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +31,14 @@ def run():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("lesson", "source"), SNIPPETS)
-def test_a_snippet_runs_alone(run, lesson, source, tmp_path):
-    script = tmp_path / "snippet.py"
-    script.write_text(source, "utf-8")
-    code, errors = run(lesson, str(script), str(tmp_path))
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_a_snippet_runs_alone_and_shows_its_result(run, snippet, tmp_path):
+    (script := tmp_path / snippet.file).write_text(snippet.program, "utf-8")
+    code, errors = run(snippet.lesson, str(script), str(tmp_path))
     assert code == 0, errors
     assert errors == ""
+    printed = Path(tmp_path, "stdout").read_text("utf-8").strip()
+    assert bool(printed) != bool(snippet.silent), printed
 
 
 @pytest.mark.slow
@@ -65,6 +60,6 @@ def test_a_snippet_that_fails_or_warns_is_noticed(run, tmp_path, source, code, e
     assert errors in found[1] and bool(errors) == bool(found[1])
 
 
-@pytest.mark.parametrize(("lesson", "source"), SNIPPETS)
-def test_a_snippet_holds_nothing_of_the_course(lesson, source):
-    assert "helpers" not in source
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_a_snippet_holds_nothing_of_the_course(snippet):
+    assert "helpers" not in snippet.source

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from book import check, sources
-from tests.tools.snippets import find_snippets
+from tests.tools.snippets import Snippet, find_snippets
 
 ROOT = check.Path(__file__).parent.parent.parent
 BUILT = ROOT / "build" / "book"
@@ -75,6 +75,14 @@ def test_the_home_page_offers_paths_through_lessons_that_exist(pages):
     assert sum(lesson.minutes for lesson in LESSONS if lesson.number in hour.split()) <= 60
 
 
+def test_the_readme_offers_the_same_paths():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    paths = re.findall(r"^(I .+)\n: @lessons (.+)$", INDEX, re.MULTILINE)
+    assert re.findall(r"^- (I .+): (\d\d.*)$", readme, re.MULTILINE) == [
+        (who, lessons.replace(" ", ", ")) for who, lessons in paths
+    ]
+
+
 def test_a_path_through_a_lesson_that_is_not_there_is_an_error():
     with pytest.raises(KeyError, match="99"):
         sources.fill(": @lessons 01 99\n", LESSONS)
@@ -96,13 +104,17 @@ def test_hidden_code_is_folded_and_figures_keep_their_descriptions(pages):
     assert problems == [] and figures > 10
 
 
-def test_the_page_of_snippets_has_each_of_them(pages):
-    text = (pages / "snippets.md").read_text("utf-8")
-    problems = [
-        snippet.task
-        for snippet in find_snippets()
-        if f"### {snippet.task}\n" not in text or f"````python\n{snippet.source}\n````" not in text
-    ]
+def test_each_snippet_has_a_page(pages):
+    listed = (pages / "snippets.md").read_text("utf-8")
+    problems = []
+    for snippet in find_snippets():
+        if f"- [{snippet.task}](snippets/{snippet.name}.md)\n" not in listed:
+            problems.append(f"{snippet.task}: not on the list")
+        text = (pages / "snippets" / f"{snippet.name}.md").read_text("utf-8")
+        if f"````python\n{snippet.shown}\n````" not in text:
+            problems.append(f"{snippet.task}: the program")
+        if not all(remark in text for remark in snippet.remarks):
+            problems.append(f"{snippet.task}: the remarks")
     assert problems == []
 
 
@@ -165,9 +177,45 @@ def test_the_check_finds_each_problem_of_a_page(tmp_path, page, problem):
 def test_the_check_reads_style_sheets_and_wants_a_home_page(tmp_path, capsys):
     (tmp_path / "x.css").write_text("@font-face { src: url('https://fonts.example/x.woff2') }")
     assert check.main(tmp_path) == 1
-    assert capsys.readouterr().out == (
+    assert capsys.readouterr().out.startswith(
         "there is no index.html\nx.css: loads from another host: https://fonts.example/x.woff2\n"
     )
+
+
+SNIPPET = Snippet("Do it", "01_keys", "01 Keys", "Section", "import httpx\n\nhttpx.codes")
+LIST = '<a href="snippets/do_it.html">Do it</a>'
+TASK = """<script src="copybutton.js"></script><pre>pip install httpx</pre>
+<div class="highlight-python"><pre><span>import httpx</span>\n\nprint(httpx.codes)</pre></div>
+<a href="../notebooks/01_keys.html#section">Section</a> snippets/do_it.py"""
+
+
+@pytest.mark.parametrize(
+    ("where", "part", "problem"),
+    [
+        ("list", "nothing", None),
+        ("list", "do_it.html", "snippets.html: no link to snippets/do_it.html"),
+        ("task", "print(", "snippets/do_it.html: no program"),
+        ("task", "pip install", "snippets/do_it.html: no packages"),
+        ("task", "highlight-python", "snippets/do_it.html: no copy button"),
+        ("task", "copybutton", "snippets/do_it.html: no copy button"),
+        ("task", "snippets/do_it.py", "snippets/do_it.html: no file"),
+        ("task", "01_keys.html", "snippets/do_it.html: no section"),
+        ("task", "#section", "snippets/do_it.html: no section"),
+    ],
+)
+def test_the_check_finds_what_the_page_of_a_snippet_lacks(tmp_path, where, part, problem):
+    (tmp_path / "snippets").mkdir()
+    pages = {"list": tmp_path / "snippets.html", "task": tmp_path / "snippets" / "do_it.html"}
+    for name, text in (("list", LIST), ("task", TASK)):
+        pages[name].write_text(text.replace(part, "") if name == where else text)
+    assert check.check_snippets(tmp_path, [SNIPPET]) == [problem] * (problem is not None)
+
+
+def test_the_check_finds_a_snippet_without_a_page(tmp_path):
+    (tmp_path / "snippets.html").write_text(LIST)
+    assert check.check_snippets(tmp_path, [SNIPPET]) == [
+        "snippets/do_it.html: there is no such page"
+    ]
 
 
 # The built book.
@@ -184,6 +232,7 @@ built = pytest.mark.skipif(
 @pytest.mark.slow
 def test_the_built_book_has_no_problems():
     assert check.check(BUILT) == []
+    assert check.check_snippets(BUILT, find_snippets()) == []
 
 
 @built

@@ -123,6 +123,18 @@ def test_a_python_of_another_version_is_named_in_one_sentence(make, tmp_path):
     assert f"{old} is another version. This course needs Python 3.11, 3.12" in done.stdout
 
 
+def test_a_venv_whose_python_is_gone_is_set_up_again(make, tmp_path):
+    (tmp_path / ".venv" / "bin" / "python").unlink()
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(tmp_path / "gone")
+    done = make("lab", "PYTHON=python9.9")
+    assert done.stdout.startswith("There is no python9.9 on this machine.")
+
+
+def test_the_lab_starts_in_a_folder_that_was_moved(make):
+    """A program in .venv/bin has the path of its Python in its first line, as it was installed."""
+    assert "python -m jupyterlab " in make("lab").stdout
+
+
 # A Python whose virtual environments hold a Python without pip, or a uv without packages.
 NEW_PYTHON = """#!/bin/sh
 [ "$2" = venv ] || exit 0
@@ -152,7 +164,7 @@ def test_checks_need_more_packages_than_lessons(make, tmp_path):
     (tmp_path / ".venv" / "dev").unlink()
     assert "requirements-dev.txt" not in make("lab").stdout
     assert "uv pip install" in (printed := make("quick").stdout)
-    assert "--require-hashes --compile-bytecode -r requirements-dev.txt" in printed
+    assert "--require-hashes -r requirements-dev.txt" in printed
     assert (tmp_path / ".venv" / "dev").exists()
 
 
@@ -192,6 +204,33 @@ def test_reset_puts_changed_notebooks_back_and_keeps_the_learners(make, clone):
     assert texts == ["shipped", "shipped"]
     (kept,) = clone.glob("my_work/*/notebooks/*")
     assert kept.read_text() == "mine"
+
+
+def test_reset_leaves_new_notebooks_alone_even_if_git_knows_them(make, clone):
+    (clone / "notebooks" / "01.ipynb").write_text("mine")
+    (clone / "notebooks" / "new.ipynb").write_text("new")
+    git(clone, "mv", "notebooks/02.ipynb", "notebooks/own.ipynb")
+    git(clone, "add", "notebooks")
+    done = make("reset")
+    assert done.returncode == 0
+    texts = {path.name: path.read_text() for path in clone.glob("notebooks/*")}
+    shipped = {"01.ipynb": "shipped", "02.ipynb": "shipped"}
+    assert texts == shipped | {"new.ipynb": "new", "own.ipynb": "shipped"}
+
+
+def test_reset_works_in_a_folder_of_another_repository(make, clone):
+    (clone / "notebooks" / "01.ipynb").write_text("mine")
+    (course := clone / "course").mkdir()
+    for name in ("Makefile", "notebooks"):
+        (clone / name).rename(course / name)
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "-m", "Move")
+    (course / "notebooks" / "02.ipynb").write_text("mine, too")
+    done = make("-C", str(course), "reset")
+    assert done.returncode == 0
+    assert (course / "notebooks" / "02.ipynb").read_text() == "shipped"
+    (kept,) = course.glob("my_work/*/notebooks/*")
+    assert kept.read_text() == "mine, too"
 
 
 def test_reset_without_changes_keeps_nothing(make, clone):

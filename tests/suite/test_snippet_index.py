@@ -36,8 +36,27 @@ def test_tasks_and_names_of_files_are_unique():
 
 
 def test_the_readme_lists_each_task_with_its_lesson_and_section():
-    assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], (
-        "run: python tests/tools/snippets.py --readme"
+    assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], "run: make snippets"
+
+
+def test_the_files_are_those_of_the_lessons():
+    files = {path.name: path.read_text("utf-8") for path in snippets.FOLDER.glob("*.py")}
+    assert files == {found.file: found.program for found in FOUND}, "run: make snippets"
+
+
+def test_writing_them_again_removes_what_is_gone_and_renews_the_table(tmp_path, monkeypatch):
+    (tmp_path / "snippets").mkdir()
+    (tmp_path / "snippets" / "gone.py").touch()
+    (tmp_path / "README.md").write_text(f"# Title\n\n{snippets.HEAD}| old |\n\n## Next\n")
+    monkeypatch.setattr(snippets, "FOLDER", tmp_path / "snippets")
+    monkeypatch.setattr(snippets, "README", tmp_path / "README.md")
+    monkeypatch.setattr(snippets.sys, "argv", ["snippets.py"])
+    snippets.main()
+    assert {path.name for path in (tmp_path / "snippets").iterdir()} == {
+        found.file for found in FOUND
+    }
+    assert (tmp_path / "README.md").read_text("utf-8") == snippets.with_table(
+        f"# Title\n\n{snippets.HEAD}\n## Next\n", FOUND
     )
 
 
@@ -63,7 +82,18 @@ def test_the_table_is_written_anew_in_its_place():
 def test_each_package_that_a_snippet_names_is_one_of_the_course():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     known = {Requirement(text).name for text in project["dependencies"]}
-    assert {name for found in FOUND for name in found.packages} - known == set()
+    named = {name.strip('"').partition("[")[0] for found in FOUND for name in found.packages}
+    assert named - known == set()
+
+
+def is_same(program, source):
+    """Whether a program is that of a cell, or prints its last expression, which a notebook shows."""
+    here, there = (
+        [ast.unparse(node) for node in ast.parse(text).body] for text in (source, program)
+    )
+    if isinstance(ast.parse(source).body[-1], ast.Expr) and not here[-1].startswith("print("):
+        here[-1] = f"print({here[-1]})"
+    return here == there
 
 
 def test_each_file_says_what_it_needs_and_holds_the_whole_cell(tmp_path, capsys):
@@ -73,13 +103,11 @@ def test_each_file_says_what_it_needs_and_holds_the_whole_cell(tmp_path, capsys)
     for found in FOUND:
         text = (tmp_path / "new" / found.file).read_text("utf-8")
         head, _, source = text.partition("\n\n")
-        if source != f"{found.source}\n" or ast.dump(ast.parse(text)) != ast.dump(
-            ast.parse(found.source)
-        ):
+        if source != f"{found.shown}\n" or not is_same(text, found.source):
             problems.append(f"{found.file}: another program")
         if ("MISTRAL_API_KEY" in found.source) != ("MISTRAL_API_KEY" in head):
             problems.append(f"{found.file}: the key")
-        if not head.startswith(f"# {found.task}. From notebooks/{found.lesson}.ipynb"):
+        if not head.startswith(f"# {found.task}.\n# From notebooks/{found.lesson}.ipynb"):
             problems.append(f"{found.file}: the lesson")
     assert problems == []
 
@@ -90,6 +118,26 @@ def test_packages_have_the_names_that_pip_knows():
     assert found.packages == ["httpx-sse", "mistralai"]
     assert "# Needs: pip install httpx-sse mistralai\n" in found.program
     assert "MISTRAL_API_KEY" not in found.program
+    found = found._replace(source="import mistral_common.tokens, httpx")
+    assert '# Needs: pip install httpx "mistral-common[sentencepiece]"\n' in found.program
+
+
+@pytest.mark.parametrize(
+    ("source", "last_line", "silent"),
+    [
+        ("a = 1\nprint(a)", "print(a)", ""),
+        ("a = 1\na + 1", "print(a + 1)", ""),
+        ("a = 1\nsum([a, '2'])", "print(sum([a, '2']))", ""),
+        ("def f(): ...\n\n\nclass G: ...", "class G: ...", "it defines f and G, for you to call"),
+        ("import os", "import os", "it is the start of a program"),
+    ],
+)
+def test_a_file_prints_what_a_notebook_shows_or_says_why_not(source, last_line, silent):
+    found = snippets.Snippet("Do it", "01_keys", "01 Keys", "Section", source, "A note.")
+    assert found.program.splitlines()[-1] == last_line
+    assert silent in found.silent and bool(silent) == bool(found.silent)
+    assert "# A note.\n" in found.program
+    compile(found.program, "program", "exec")
 
 
 def test_headings_in_fenced_code_are_no_sections(tmp_path):

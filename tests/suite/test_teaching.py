@@ -57,3 +57,23 @@ def test_the_sections_that_the_hour_uses_are_in_their_lesson():
     quoted = re.findall(r"\"([A-Z][^\"]+)\"", hour)
     assert len(quoted) >= 5
     assert [title for title in quoted if f"## {title}" not in text] == []
+
+
+def test_the_minutes_of_the_agendas_add_up():
+    problems = []
+    for name in ("Half a day", "A day"):
+        agenda = TEXT.partition(f"**{name}")[2].partition("\n\n")[0]
+        stated = int(re.search(r"(\d+) minutes", agenda)[1])
+        parts = [int(part) for part in re.findall(r"\((\d+)\)", agenda)]
+        problems += [name] if sum(parts) != stated or len(parts) < 5 else []
+        for lesson, minutes in re.findall(r"\b(\d\d) \((\d+)\)", agenda):
+            problems += [lesson] if int(minutes) != minutes_of(lesson) else []
+    assert problems == []
+    # The two groups of the afternoon have the same time.
+    assert max(minutes_of("08"), minutes_of("11")) <= 95
+
+
+def minutes_of(lesson):
+    """The minutes in the first cell of a lesson."""
+    (path,) = (ROOT / "notebooks").glob(f"{lesson}_*.ipynb")
+    return int(re.search(r"\*\*(\d+) minutes", path.read_text("utf-8"))[1])

@@ -1,7 +1,9 @@
 """GitHub's workflows, templates and the hooks run what exists here, and what a person would run."""
 
 import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -85,6 +87,37 @@ def test_no_text_from_outside_is_put_into_a_command():
     """An expression in `run` would be part of the script: values come through the environment."""
     lines = [step.get("run", "") for _, job in jobs() for step in job["steps"]]
     assert [line for line in lines if "${{" in line] == []
+
+
+@pytest.fixture
+def open_issue(tmp_path):
+    """Run the step that follows a failed `make prices`, with a gh that has these issues open: what it did."""
+    (step,) = [step for step in WORKFLOWS["prices.yml"]["jobs"]["prices"]["steps"] if "if" in step]
+    assert step["if"] == "failure()"
+    (gh := tmp_path / "gh").write_text(
+        '#!/bin/sh\nif [ "$2" = list ]; then printf "$OPEN"; else echo "$2: $4 $6" >> "$0.log"; fi\n'
+    )
+    gh.chmod(0o755)
+
+    def run(issues):
+        env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RUN": "https://run", "OPEN": issues}
+        done = subprocess.run(["bash", "-e", "-c", step["run"]], env=env)
+        log = tmp_path / "gh.log"
+        return done.returncode, log.read_text() if log.exists() else ""
+
+    return run
+
+
+def test_prices_to_look_at_open_an_issue(open_issue):
+    code, opened = open_issue("")
+    assert code == 0
+    assert opened == (
+        "create: Prices or models to check `make prices` lists them at its end: https://run\n"
+    )
+
+
+def test_no_second_issue_is_opened(open_issue):
+    assert open_issue("7\\n") == (0, "")
 
 
 def test_actions_are_those_of_github_with_a_version():

@@ -38,7 +38,7 @@ Linux and macOS, in the folder `course`:
 Windows, in PowerShell, in the folder `course`:
 
     py -m venv .venv
-    .venv\\Scripts\\pip install --no-index --find-links ..\\wheels -r requirements.txt
+    .venv\\Scripts\\pip install --no-compile --no-index --find-links ..\\wheels -r requirements.txt
     .venv\\Scripts\\jupyter lab
 
 To check a machine: `make preflight`, or on Windows `.venv\\Scripts\\python -m helpers`.

@@ -2,12 +2,18 @@
 
 import html
 import re
+import sys
 from pathlib import Path
 
 import mistune
 import nbformat
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.tools.snippets import find_snippets  # noqa: E402
+
+SNIPPETS = find_snippets()
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>The Mistral API, by notebook: handout</title>
 <style>
@@ -25,10 +31,12 @@ def section(path):
     cells = nbformat.read(path, as_version=4).cells
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     recap = re.search(r"^## Recap\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    tasks = [cell.metadata["task"] for cell in cells if "task" in cell.metadata]
+    tasks = [
+        f"- {each.task}: `snippets/{each.file}`" for each in SNIPPETS if each.lesson == path.stem
+    ]
     parts = [cells[0].source, "## To remember", recap[1] if recap else ""]
     if tasks:
-        parts += ["## To copy", "\n".join(f"- {task}" for task in tasks)]
+        parts += ["## To copy", "\n".join(tasks)]
     # Links to other notebooks lead nowhere on paper.
     words = re.sub(r"\[([^\]]+)\]\([^)]+\.ipynb[^)]*\)", r"\1", "\n\n".join(parts))
     return f'<section id="{html.escape(path.stem)}">{mistune.html(words)}</section>'
@@ -41,4 +49,5 @@ def main():
     print(f"{target.relative_to(ROOT)}: {len(lessons)} pages. Print it from a browser.")
 
 
-main()
+if __name__ == "__main__":
+    main()

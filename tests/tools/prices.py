@@ -3,7 +3,10 @@
     make prices
 
 For each, it prints what differs from `data/models.csv` and `data/price_history.csv`, and what the newest
-version has that the installed one lacks. It changes nothing: read the vendor's page before you do.
+version has that the installed one lacks. Then it lists what somebody has to look at: prices that differ
+today, prices of other vendors' models that changed, models of `data/models.csv` and `data/other_models.csv`
+that end within 60 days. It ends with 1 if there is any, or if the newest version could not be fetched. It
+changes nothing: read the vendor's page before you do.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "data"
 VENDORS = ("mistral", "openai", "anthropic", "google")
 KINDS = {"input": "input_mtok", "output": "output_mtok", "cached_input": "cache_read_mtok"}
+NOTICE = datetime.timedelta(days=60)
+TODAY = datetime.datetime.now(datetime.UTC).date()
+MISSING = "not in genai-prices"
 NO_NETWORK = "The newest genai-prices can't be fetched: there is no network, or no package index."
 # Runs in an environment that has another version; prints what `table` returns.
 NEWEST = "import runpy; runpy.run_path({path!r}, run_name='newest')"
@@ -63,11 +69,15 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+def our_day() -> str:
+    """The day on which our prices were last confirmed."""
+    return max(max(row["as_of"], row["confirmed"]) for row in rows("models.csv"))
+
+
 def days() -> list[str]:
-    """The day of our prices, and the days of the history that genai-prices can answer for."""
-    models = rows("models.csv")
-    latest = max(max(row["as_of"], row["confirmed"]) for row in models)
-    return [latest, *sorted({row["as_of"] for row in rows("price_history.csv")} - {latest})]
+    """Today, and the days of our history. Ours must be true today, not on the day we wrote them."""
+    past = {row["as_of"] for row in rows("price_history.csv")}
+    return [str(TODAY), *sorted(past - {str(TODAY)})]
 
 
 def ours() -> dict[str, dict[str, str]]:
@@ -85,7 +95,7 @@ def differences(theirs: dict[str, Any]) -> list[str]:
         name, day = key.split()
         there = theirs["prices"].get(f"mistral {theirs['names'].get(name)} {day}")
         if there is None:
-            lines.append(f"{key}: not in genai-prices")
+            lines.append(f"{key}: {MISSING}")
             continue
         for kind in KINDS:
             here = row[f"usd_per_million_{kind}"]
@@ -106,6 +116,27 @@ def changes(old: Table, new: Table) -> list[str]:
     return lines
 
 
+def ends() -> list[str]:
+    """One line for each model of our tables that has ended by now, or will within 60 days."""
+    dates = {
+        row["id"]: row["retires"] for row in rows("models.csv") if row["stage"] != "retired"
+    } | {row["model"]: row["ends"] for row in rows("other_models.csv")}
+    last = str(TODAY + NOTICE)
+    return [f"{name}: ends on {day}" for name, day in dates.items() if "" < day <= last]
+
+
+def to_do(here: dict[str, Any], there: dict[str, Any] | None) -> list[str]:
+    """What somebody has to look at. That genai-prices lacks a model says nothing about its price."""
+    found = [line for line in differences(here) if not line.endswith(MISSING)]
+    if there is None:
+        return [*found, *ends(), "the newest genai-prices was not compared"]
+    found += [line for line in differences(there) if line not in differences(here)]
+    others = {row["model"] for row in rows("other_models.csv")}
+    changed = changes(_today(here), _today(there))
+    found += [line for line in changed if line.partition(":")[0].partition(" ")[2] in others]
+    return [*found, *ends()]
+
+
 def shown(prices: dict[str, float]) -> str:
     return (
         ", ".join(f"{kind} {amount:g}" for kind, amount in prices.items()) or "no price per token"
@@ -124,7 +155,7 @@ def newest() -> dict[str, Any] | None:
 def report(here: dict[str, Any], there: dict[str, Any] | None) -> str:
     """What `make prices` prints."""
     text = io.StringIO()
-    print(f"Our prices of {days()[0]} and genai-prices {here['version']}, as installed:", file=text)
+    print(f"Our prices of {our_day()} and genai-prices {here['version']}, as installed:", file=text)
     lines = differences(here) or ["no differences"]
     print(*(f"  {line}" for line in lines), sep="\n", file=text)
     if there is None:
@@ -136,18 +167,27 @@ def report(here: dict[str, Any], there: dict[str, Any] | None) -> str:
         lines = differences(there) or ["no differences"]
         print(*(f"  {line}" for line in lines), sep="\n", file=text)
         print(f"Changed from {here['version']} to {there['version']}:", file=text)
-        lines = changes(_latest(here), _latest(there)) or ["nothing"]
+        lines = changes(_today(here), _today(there)) or ["nothing"]
         print(*(f"  {line}" for line in lines), sep="\n", file=text)
+    lines = to_do(here, there)
+    print("To look at:" if lines else "Nothing to do.", file=text)
+    print(*(f"  {line}" for line in lines), sep="\n", end="\n" if lines else "", file=text)
     return text.getvalue()
 
 
-def _latest(found: dict[str, Any]) -> Table:
-    """The prices of our day alone: the history needs no second line for each change."""
+def _today(found: dict[str, Any]) -> Table:
+    """The prices of today alone: the history needs no second line for each change."""
     day = days()[0]
     return {k.removesuffix(f" {day}"): v for k, v in found["prices"].items() if k.endswith(day)}
+
+
+def main() -> int:
+    here, there = table(days()), newest()
+    sys.stdout.write(report(here, there))
+    return bool(to_do(here, there))
 
 
 if __name__ == "newest":
     print(json.dumps(table(days())))
 if __name__ == "__main__":
-    sys.stdout.write(report(table(days()), newest()))
+    sys.exit(main())

@@ -1,7 +1,9 @@
 """The index of snippets: each cell tagged `snippet` and the task it does, its metadata's `task`.
 
-python tests/tools/snippets.py [FOLDER]   write each snippet to a file of its own, in snippets/ or FOLDER
-python tests/tools/snippets.py --readme   write the table in README.md anew
+Its metadata may also have a `note`: a sentence for those who copy it.
+
+python tests/tools/snippets.py          write each to a file in snippets/, and the table in README.md anew
+python tests/tools/snippets.py FOLDER   write the files to a folder, and nothing else
 """
 
 from __future__ import annotations
@@ -10,16 +12,27 @@ import argparse
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NOTEBOOKS, README = ROOT / "notebooks", ROOT / "README.md"
+NOTEBOOKS, README, FOLDER = ROOT / "notebooks", ROOT / "README.md", ROOT / "snippets"
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEAD = "| task | lesson | section |\n|---|---|---|\n"
+
+
+def _with_extras() -> dict[str, str]:
+    """Packages that the course installs with an extra, in quotes, as a shell wants them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    found = [re.match(r"([\w-]+)\[\w+\]", text) for text in project["dependencies"]]
+    return {match[1]: f'"{match[0]}"' for match in found if match}
+
+
+EXTRAS = _with_extras()
 
 
 class Snippet(NamedTuple):
@@ -30,11 +43,16 @@ class Snippet(NamedTuple):
     title: str
     section: str
     source: str
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its file and page, made of the task."""
+        return "_".join(re.findall(r"[a-z0-9]+", self.task.lower()))
 
     @property
     def file(self) -> str:
-        """Its file's name, made of the task."""
-        return "_".join(re.findall(r"[a-z0-9]+", self.task.lower())) + ".py"
+        return f"{self.name}.py"
 
     @property
     def packages(self) -> list[str]:
@@ -45,7 +63,8 @@ class Snippet(NamedTuple):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 modules.add(node.module.partition(".")[0])
-        return sorted(name.replace("_", "-") for name in modules - sys.stdlib_module_names)
+        names = sorted(name.replace("_", "-") for name in modules - sys.stdlib_module_names)
+        return [EXTRAS.get(name, name) for name in names]
 
     @property
     def needs_key(self) -> bool:
@@ -55,17 +74,43 @@ class Snippet(NamedTuple):
     def row(self) -> str:
         """Its row in README's table."""
         link = f"[{self.title}](notebooks/{self.lesson}.ipynb)"
-        return f"| {self.task} | {link} | {self.section} |\n"
+        return f"| [{self.task}](snippets/{self.file}) | {link} | {self.section} |\n"
+
+    @property
+    def shown(self) -> str:
+        """The source as a file: what a notebook shows of a last line, a file has to print."""
+        last = ast.parse(self.source).body[-1]
+        text = ast.get_source_segment(self.source, last) or ""
+        if not isinstance(last, ast.Expr) or "print(" in text:
+            return self.source
+        before = self.source.splitlines()[: last.lineno - 1]
+        return "\n".join([*before, f"print({text})"])
+
+    @property
+    def silent(self) -> str:
+        """Why running the file prints nothing, or an empty string."""
+        if "print(" in self.shown:
+            return ""
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        names = [node.name for node in ast.parse(self.source).body if isinstance(node, kinds)]
+        if names:
+            return f"Running it prints nothing: it defines {' and '.join(names)}, for you to call."
+        return "Running it prints nothing where there is a key: it is the start of a program."
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person who copies it has to know, beside the packages."""
+        key = "It reads your key from the environment variable MISTRAL_API_KEY."
+        return [*filter(None, [key * self.needs_key, self.silent, self.note])]
 
     @property
     def program(self) -> str:
-        """The source under a comment: where it is from, and what it needs."""
-        lines = [f"{self.task}. From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
+        """The file: the source under a comment that says where it is from and what it needs."""
+        lines = [f"{self.task}.", f"From notebooks/{self.lesson}.ipynb, section “{self.section}”."]
         if self.packages:
             lines.append(f"Needs: pip install {' '.join(self.packages)}")
-        if self.needs_key:
-            lines.append("Reads your key from the environment variable MISTRAL_API_KEY.")
-        return "".join(f"# {line}\n" for line in lines) + "\n" + self.source + "\n"
+        lines += self.remarks
+        return "".join(f"# {line}\n" for line in lines) + "\n" + self.shown + "\n"
 
 
 def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
@@ -80,7 +125,8 @@ def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
                     section = heading
             elif "snippet" in cell.metadata.get("tags", []):
                 task = cell.metadata["task"]
-                found.append(Snippet(task, path.stem, title, section, cell.source))
+                note = cell.metadata.get("note", "")
+                found.append(Snippet(task, path.stem, title, section, cell.source, note))
     return found
 
 
@@ -95,20 +141,20 @@ def export(snippets: list[Snippet], folder: Path) -> None:
     """Write each snippet to a file of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     for snippet in snippets:
-        (folder / snippet.file).write_text(snippet.program, "utf-8")
+        (folder / snippet.file).write_text(snippet.program, "utf-8", newline="\n")
     print(f"{len(snippets)} snippets are in {folder}.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "snippets")
-    parser.add_argument("--readme", action="store_true", help="write README's table instead")
+    parser.add_argument("folder", nargs="?", type=Path, help="default: snippets/, with the table")
     args = parser.parse_args()
-    if args.readme:
-        text = with_table(README.read_text("utf-8"), find_snippets())
-        README.write_text(text, "utf-8", newline="\n")
-    else:
-        export(find_snippets(), args.folder)
+    snippets = find_snippets()
+    export(snippets, args.folder or FOLDER)
+    if not args.folder:
+        for old in set(FOLDER.glob("*.py")) - {FOLDER / snippet.file for snippet in snippets}:
+            old.unlink()
+        README.write_text(with_table(README.read_text("utf-8"), snippets), "utf-8", newline="\n")
 
 
 if __name__ == "__main__":

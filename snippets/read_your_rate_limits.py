@@ -1,0 +1,23 @@
+# Read your rate limits.
+# From notebooks/06_errors.ipynb, section “Read your limits from an answer”.
+# Needs: pip install httpx
+# It reads your key from the environment variable MISTRAL_API_KEY.
+
+import os
+
+import httpx
+
+response = httpx.post(
+    "https://api.mistral.ai/v1/chat/completions",
+    headers={"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"},
+    json={
+        "model": "mistral-small-latest",
+        "messages": [{"role": "user", "content": "Name a fruit. One word."}],
+    },
+    timeout=60,
+)
+response.raise_for_status()
+for name, value in response.headers.items():
+    if name.startswith("x-ratelimit-"):
+        print(f"{name}: {value}")
+print("total_tokens:", response.json()["usage"]["total_tokens"])

@@ -1,0 +1,35 @@
+# Stream in FastAPI or Starlette.
+# From notebooks/13_deploy.ipynb, section “Why a page needs a server”.
+# Needs: pip install httpx starlette
+# It reads your key from the environment variable MISTRAL_API_KEY.
+# Running it prints nothing: it defines chat, for you to call.
+# Serve it with: uvicorn stream_in_fastapi_or_starlette:small. In FastAPI: app = FastAPI(routes=small.routes).
+
+import os
+
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+api_headers = {"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"}
+
+
+async def chat(request):
+    """Pass a conversation on to the API, and its stream back."""
+    body = {"model": "mistral-small-latest", "stream": True, **await request.json()}
+
+    async def stream():
+        url = "https://api.mistral.ai/v1/chat/completions"
+        async with (
+            httpx.AsyncClient(headers=api_headers, timeout=60) as client,
+            client.stream("POST", url, json=body) as response,
+        ):
+            response.raise_for_status()
+            async for part in response.aiter_raw():
+                yield part
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+small = Starlette(routes=[Route("/chat", chat, methods=["POST"])])
