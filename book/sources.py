@@ -63,6 +63,10 @@ def main(folder: Path) -> None:
     for path in paths:
         book = prepare(nbformat.read(path, as_version=4), path.stem)
         nbformat.write(book, folder / "notebooks" / path.name)
+    for picture in NOTEBOOKS.glob("*/*.png"):
+        copy = folder / "notebooks" / picture.relative_to(NOTEBOOKS)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(picture, copy)
     index = (HERE / "index.md").read_text("utf-8")
     (folder / "index.md").write_text(fill(index, lessons), "utf-8")
     (folder / "lessons.md").write_text(lessons_page(lessons), "utf-8")

@@ -77,6 +77,22 @@ def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> 
     print(f"Record: calls go to the API with your key and are billed; answers go to {short(path)}.")
 
 
+def live_url() -> str | None:
+    """The API that live calls go to, Mistral's or your own server's; None in the other modes.
+
+    For programs that a lesson starts, which get their key from the environment: afterwards it holds
+    the key of the `.env` file or, for a server of your own, none. Raises `MissingKey`.
+    """
+    base_url = setting("MISTRAL_BASE_URL")
+    if (setting("MISTRAL_MODE") or ("live" if base_url else "replay")) != "live":
+        return None
+    if base_url:
+        os.environ[VARIABLE] = PLACEHOLDER
+        return base_url
+    find_key(ENV_FILE)
+    return "https://api.mistral.ai/v1"
+
+
 def setting(name: str) -> str | None:
     """A variable of the environment, or else of the `.env` file, whose key is not loaded."""
     return os.environ.get(name) or read_env(ENV_FILE).get(name)

@@ -79,6 +79,12 @@ def script(lesson: str) -> Script:
     return Script(found["written"], list(_entries(found)), found.get("past", False))
 
 
+def questions(lesson: str) -> list[list[str]]:
+    """What can be asked in a lesson's chat, whose system prompt is written: each after those it follows."""
+    entries = [entry for entry in script(lesson).entries if "system" in entry and "ask" in entry]
+    return [[*entry.get("after", []), entry["ask"]] for entry in entries]
+
+
 def _entries(found: Json) -> Iterator[Json]:
     yield from found.get("chat", [])
     for prompt in found.get("prompt", []):

@@ -19,14 +19,16 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import http.server
 import math
 import socket
 import struct
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -48,15 +50,20 @@ LIMITED = ("/v1/chat/completions", "/v1/embeddings")
 
 @dataclasses.dataclass
 class Response:
-    """What goes over the wire: pieces of bytes, each with its second, perhaps broken off."""
+    """What goes over the wire: pieces of bytes, each with its second, perhaps broken off.
+
+    The pieces of a stream may come from a generator, which is asked for each when the one before is sent.
+    """
 
     status: int
     headers: dict[str, str]
-    pieces: list[tuple[float, bytes]]
+    pieces: Iterable[tuple[float, bytes]]
     by: str
     # The part of the bytes after which the connection breaks off.
     cut: float | None = None
     streams: bool = False
+    # Nothing is ever answered: the client gives up, or the server stops.
+    silent: bool = False
 
 
 class Server:
@@ -73,7 +80,8 @@ class Server:
     port: where it listens; 0 finds a free one.
 
     url: the base address, "http://127.0.0.1:…/v1". answered, refused: how many requests got a 200, and
-    how many a 429 for a limit.
+    how many a 429 for a limit. open: how many requests are being answered now. left: how many clients
+    went before their answer was complete; one that leaves is noticed when the next piece is due.
 
     with Server(40) as server:
         httpx.post(f"{server.url}/chat/completions", headers=…, json={"model": …, "messages": …})
@@ -94,7 +102,7 @@ class Server:
     ) -> None:
         self.limits = (requests_per_minute, tokens_per_minute)
         self.pace, self.strict, self.key, self.clock = pace, strict, key, clock or Clock()
-        self.answered = self.refused = 0
+        self.answered = self.refused = self.open = self.left = 0
         self.recordings = [
             Recordings.load(path)
             for lesson in lessons or answers.lessons()
@@ -109,7 +117,8 @@ class Server:
         self._lock = threading.Lock()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        # A program that forgets to close it still ends.
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def __enter__(self) -> Server:
@@ -145,13 +154,11 @@ class Server:
 
     def _broken(self, played: FaultSpec) -> Response | None:
         """The answer of a fault, or None where the request goes through."""
-        endless = played.delay == math.inf
-        if endless:
-            # The client gives up, or the server stops.
-            self._http.stopping.wait()
-        elif played.delay:
+        if played.delay == math.inf:
+            return Response(0, {}, [], "fault", silent=True)
+        if played.delay:
             self.clock.sleep(played.delay)
-        if played.error or endless:
+        if played.error:
             return Response(0, {}, [], "fault", cut=0)
         if played.status is None:
             return None
@@ -161,9 +168,7 @@ class Server:
     def _read(self, method: str, path: str, headers: Json, content: bytes) -> Json:
         # A body of no named kind is read as JSON, as FastAPI does it.
         kind = {"content-type": headers.get("content-type", "application/json")}
-        request = read_request(
-            httpx.Request(method, f"https://api.mistral.ai{path}", headers=kind, content=content)
-        )
+        request = read_request(httpx.Request(method, _url(path), headers=kind, content=content))
         request.pop("key", None)
         scheme, _, sent = headers.get("authorization", "").partition(" ")
         if self.key != "" and not (scheme.lower() == "bearer" and sent.strip()):
@@ -214,6 +219,11 @@ class Server:
         return response
 
 
+@functools.lru_cache(maxsize=256)
+def _url(path: str) -> httpx.URL:
+    return httpx.URL(f"https://api.mistral.ai{path}")
+
+
 def _counted(what: str, most: int | None, used: int) -> dict[str, str]:
     if most is None:
         return {}
@@ -224,6 +234,10 @@ def _counted(what: str, most: int | None, used: int) -> dict[str, str]:
 def _response(found: Json, pieces: list[tuple[float, bytes]], by: str) -> Response:
     cut = 1.0 if found.get("cut") else None
     return Response(found["status"], dict(found["headers"]), pieces, by, cut, "events" in found)
+
+
+def _size(response: Response) -> int:
+    return sum(len(piece) for _, piece in response.pieces)
 
 
 def _problem(status: int, kind: str, message: str) -> Response:
@@ -259,7 +273,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _any(self) -> None:
         owner = self.server.owner
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = owner.respond(self.command, self.path, headers, self._content())
+        content = self._content()
+        with self._counted():
+            self._answer(owner.respond(self.command, self.path, headers, content))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        owner = self.server.owner
+        with owner._lock:
+            owner.open += 1
+        left = 0
+        try:
+            yield
+        except ConnectionError:
+            left = 1
+            raise
+        finally:
+            with owner._lock:
+                owner.open -= 1
+                owner.left += left
+
+    def _answer(self, response: Response) -> None:
+        if response.silent:
+            self._wait_until_gone()
         if not response.status:
             self._reset()
             return
@@ -270,14 +306,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             **response.headers,
             "x-answered-by": response.by,
         }
-        size = sum(len(piece) for _, piece in response.pieces)
-        own |= (
-            {"transfer-encoding": "chunked"} if response.streams else {"content-length": str(size)}
-        )
+        if response.streams:
+            own["transfer-encoding"] = "chunked"
+        else:
+            own["content-length"] = str(_size(response))
         for name, value in own.items():
             self.send_header(name, value)
         self.end_headers()
-        self._write(response, size)
+        self._write(response)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
 
@@ -293,15 +329,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             pass
         return b"".join(pieces)
 
-    def _write(self, response: Response, size: int) -> None:
-        owner, left = self.server.owner, size
-        if response.cut is not None:
-            left = int(size * response.cut)
+    def _write(self, response: Response) -> None:
+        owner = self.server.owner
+        left = None if response.cut is None else int(_size(response) * response.cut)
         began = owner.clock.now()
         for at, piece in response.pieces:
             if response.streams and (wait := began + at * owner.pace - owner.clock.now()) > 0:
                 owner.clock.sleep(wait)
-            part, left = piece[:left], left - min(left, len(piece))
+            part = piece[:left]
+            left = None if left is None else left - len(part)
             if part:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if response.streams else part)
                 self.wfile.flush()
@@ -309,6 +345,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif response.streams:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _wait_until_gone(self) -> None:
+        """Raise ConnectionError when the client leaves; return when the server stops."""
+        self.connection.settimeout(0.05)
+        while not self.server.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not self.connection.recv(1, socket.MSG_PEEK):
+                    raise ConnectionResetError("The client has left.")
+                time.sleep(0.05)
 
     def _reset(self) -> None:
         """Break the connection off without an answer."""

@@ -90,10 +90,9 @@ def count_embedding(texts: list[str]) -> int:
 
 def cut(text: str, max_tokens: int | None) -> tuple[str, str]:
     """(text, finish_reason): the first `max_tokens` tokens of it, really counted."""
-    kept = encode(text)
-    if max_tokens is None or len(kept) < max_tokens:
+    if max_tokens is None or count(text) < max_tokens:
         return text, "stop"
-    return decode(kept[:max_tokens]), "length"
+    return decode(encode(text)[:max_tokens]), "length"
 
 
 def cut_calls(calls: list[Json], max_tokens: int | None) -> str:

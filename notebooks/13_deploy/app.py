@@ -240,6 +240,11 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"ok": not state.streams.stopping}, 503 if state.streams.stopping else 200)
 
 
+async def suggestions(request: Request) -> Response:
+    """The questions that the page offers."""
+    return Response(request.app.state.settings.suggestions, media_type="application/json")
+
+
 async def page(request: Request) -> Response:
     path = PAGE / FILES[request.url.path]
     return Response(path.read_bytes(), media_type=TYPES[path.suffix])
@@ -262,6 +267,7 @@ def create_app(
         routes=[
             *(Route(path, page) for path in FILES),
             Route("/chat", chat, methods=["POST"]),
+            Route("/suggestions", suggestions),
             Route("/health", health),
             Route("/ready", ready),
         ],

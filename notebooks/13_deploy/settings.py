@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ class Settings:
     store: a file for SQLite, ":memory:", or "valkey://host:6379/0" for several processes.
     hosts: the names under which browsers reach the server, with commas between them.
     hops: how many proxies of your own stand in front. Each adds one address to X-Forwarded-For.
+    suggestions: JSON: questions that the page offers as buttons, each in a list, after those it follows.
     usd_per_million_*: prices of the model, for the budget.
     """
 
@@ -25,6 +27,7 @@ class Settings:
     base_url: str = "https://api.mistral.ai/v1"
     model: str = "mistral-small-latest"
     system: str = "You are a helpful assistant. Answer briefly, in Markdown."
+    suggestions: str = "[]"
     host: str = "127.0.0.1"
     port: int = 8000
     hosts: str = "127.0.0.1,localhost"
@@ -57,7 +60,9 @@ class Settings:
             name = f"CHAT_{field.name.upper()}"
             if text := environment.get(name):
                 given[field.name] = _read(name, text, type(field.default))
-        return cls(**given)
+        settings = cls(**given)
+        _check_suggestions(settings.suggestions)
+        return settings
 
     def most_micros(self, bytes_in: int) -> int:
         """The most that a question of so many bytes can cost, in millionths of a dollar."""
@@ -77,6 +82,19 @@ def _read(name: str, text: str, kind: type) -> str | int | float:
             return number
     raise ValueError(
         f"{name} is {text!r}; it must be a {'whole ' * (kind is int)}number, 0 or more."
+    )
+
+
+def _check_suggestions(text: str) -> None:
+    with contextlib.suppress(ValueError, TypeError):
+        lists = json.loads(text)
+        if isinstance(lists, list) and all(
+            part and isinstance(part, list) and all(isinstance(question, str) for question in part)
+            for part in lists
+        ):
+            return
+    raise ValueError(
+        f"CHAT_SUGGESTIONS is {text[:50]!r}; it must be JSON, a list of lists of questions."
     )
 
 

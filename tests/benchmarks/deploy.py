@@ -1,8 +1,8 @@
 """Measure what lesson 13's server adds to a call, and how many streams one process holds.
 
-Writes data/measured/deploy.csv, which lesson 13 shows. The API is the stand-in of tests/deploy, on the same
-machine. The time to the first piece is measured in pairs, direct and through the server in turn, each on a
-connection that is open already. The many streams last about two seconds each.
+Writes data/measured/deploy.csv, which lesson 13 shows. The API is the offline API as tests/deploy scripts it, on
+the same machine. The time to the first piece is measured in pairs, direct and through the server in turn, each
+on a connection that is open already. The many streams last about two seconds each.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.deploy.fake_api import FakeApi
+from tests.deploy.scripted import ScriptedApi
 from tests.deploy.server import ask_many, code_of, question, running, text_of
 
 OUT = Path(__file__).parents[2] / "data" / "measured" / "deploy.csv"
@@ -66,7 +66,7 @@ def row(what, times):
 def main():
     with (
         tempfile.TemporaryDirectory() as folder,
-        FakeApi() as api,
+        ScriptedApi() as api,
         running(folder, api.url) as server,
     ):
         direct, through = zip(*measure_overhead(api, server), strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -48,16 +49,19 @@ class Page:
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
-    def wait(self, condition):
-        """Wait until an expression is true, as often as the page is drawn."""
-        self.run(
-            "new Promise(done => { const look = () => "
-            f"{{ if ({condition}) done(); else setTimeout(look, 20); }}; look(); }})"
+    def wait(self, condition, seconds=60):
+        """Wait until an expression is true. Raises AssertionError after so many seconds."""
+        done = self.run(
+            "new Promise(done => { const end = Date.now() + " + f"{1000 * seconds}; "
+            f"const look = () => {{ if ({condition}) done(true); "
+            "else if (Date.now() > end) done(false); else setTimeout(look, 20); }; look(); })"
         )
+        status = "document.getElementById('status')?.textContent"
+        assert done, f"not so after {seconds} s: {condition}; the page says {self.run(status)!r}"
 
     def open(self, url):
         self.send("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete' && location.protocol === 'http:'")
+        self.wait(f"document.readyState === 'complete' && location.href.startsWith('{url}')")
 
     def reload(self):
         self.run("window.old = true")
@@ -81,6 +85,10 @@ class Page:
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def picture(self):
+        """The PNG of what is seen."""
+        return base64.b64decode(self.send("Page.captureScreenshot")["data"])
 
     def named(self, method):
         """The parameters of all events of a kind."""
@@ -119,4 +127,4 @@ def open_page(profile):
         yield Page(next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page"))
     finally:
         browser.terminate()
-        browser.wait()
+        browser.wait(60)

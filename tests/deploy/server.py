@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ import httpx
 APP = Path(__file__).parent.parent.parent / "notebooks" / "13_deploy"
 # Of the form of a key, and none.
 KEY = "Zk3vR8mW1xQ6tY9bN4cJ7hL2pS5dF0gA"
+# One for all: each new client reads the system's certificates first. No connection is used twice.
+HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 LIMITS = {"CHAT_PER_MINUTE": "100000", "CHAT_STREAMS": "600", "CHAT_USD_PER_DAY": "1000"}
 # A busy machine is not what these tests are about.
 LIMITS |= {"CHAT_CONNECT_SECONDS": "60", "CHAT_PIECE_SECONDS": "60"}
@@ -40,7 +43,7 @@ class Running:
         self._started = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._started.wait()
+        assert self._started.wait(60), "the server has not started in 60 s"
         started = [line for line in self.lines if line["event"] == "started"]
         assert started, "".join(self.output)
         self.url = f"http://127.0.0.1:{started[0]['port']}"
@@ -61,11 +64,23 @@ class Running:
         """How each chat ended, in the order of their ends."""
         return [line["end"] for line in self.lines if line["event"] == "chat"]
 
+    def line(self, response):
+        """The line of log about a response, which is written after its end."""
+        number = response.headers["x-request-id"]
+        until(lambda: any(line.get("id") == number for line in self.lines))
+        return next(line for line in self.lines if line.get("id") == number)
+
     def stop(self, number=15):
         """End it with this signal, and wait until it has ended and all its lines are read."""
         self.process.send_signal(number)
-        self.process.wait()
-        self._reader.join()
+        self.process.wait(60)
+        self._reader.join(60)
+
+    def forget(self):
+        """Begin anew: nothing was asked."""
+        self.api.seen.clear()
+        self.api.keys.clear()
+        self.api.left = self.api.most_open = 0
 
     def rss(self):
         """Its memory, in bytes (Linux)."""
@@ -96,8 +111,12 @@ def read_events(text):
     ]
 
 
+def post(server, timeout=60, **options):
+    return HTTP.post(f"{server.url}/chat", timeout=timeout, **options)
+
+
 def ask(server, text, **options):
-    return httpx.post(f"{server.url}/chat", json=question(text), timeout=60, **options)
+    return post(server, json=question(text), **options)
 
 
 def text_of(response):
@@ -128,7 +147,23 @@ async def ask_many(server, texts):
         return await asyncio.gather(*tasks)
 
 
-def until(is_true):
-    """Wait until it is; a test that waits in vain is ended by the suite, not by a clock here."""
+async def ask_held(server, api, count, until_open):
+    """The answers to so many questions of which each is written on only once a condition holds.
+
+    until_open: what must be true before the API goes on writing.
+    """
+    api.gate.clear()
+    asked = asyncio.create_task(ask_many(server, ["held"] * count))
+    try:
+        await asyncio.to_thread(until, until_open)
+    finally:
+        api.gate.set()
+    return await asked
+
+
+def until(is_true, seconds=60):
+    """Wait until it is. Raises AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
     while not is_true():
-        time.sleep(0.02)
+        assert time.monotonic() < end, f"not so after {seconds} s: {inspect.getsource(is_true)}"
+        time.sleep(0.01)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.offline.answers import questions
 from helpers.offline.server import Server
 from tests.deploy.browser import find_browser, open_page
 from tests.deploy.server import KEY, running, until
@@ -23,24 +24,43 @@ pytestmark = [
 STORY = "Tell me a short story about a ferry."
 ANSWER = "document.querySelector('#log article.assistant:last-child div')"
 STATUS = "document.getElementById('status').textContent"
+BUTTONS = "[...document.querySelectorAll('#suggestions button')]"
+OFFERED = "!document.getElementById('suggestions').hidden"
 COMPLETE = f"{STATUS} === 'The answer is complete.'"
 
 
-@pytest.fixture
-def server(tmp_path):
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One server and one browser for all tests: each takes seconds to start."""
+    folder = tmp_path_factory.mktemp("chat")
+    offered = json.dumps(questions("13_deploy"))
     with (
-        Server(lessons=["13_deploy"], pace=0.3, key=KEY) as api,
-        running(tmp_path, api.url) as chat,
+        Server(lessons=["13_deploy"], key=KEY) as api,
+        running(folder, api.url, CHAT_SUGGESTIONS=offered) as chat,
+        open_page(folder / "profile") as page,
     ):
         chat.api = api
-        yield chat
+        yield chat, page
 
 
 @pytest.fixture
-def page(server, tmp_path):
-    with open_page(tmp_path / "profile") as opened:
-        opened.open(server.url)
-        yield opened
+def server(shared):
+    shared[0].api.pace = 0.3
+    return shared[0]
+
+
+@pytest.fixture
+def page(server, shared):
+    """The page as at a first visit."""
+    page = shared[1]
+    page.send("Emulation.clearDeviceMetricsOverride")
+    page.open(server.url)
+    page.run("sessionStorage.clear()")
+    page.open("about:blank")
+    page.events.clear()
+    page.open(server.url)
+    page.wait(OFFERED)
+    return page
 
 
 def say(page, text):
@@ -63,13 +83,13 @@ def test_a_question_is_typed_and_the_answer_is_seen_as_it_comes(page, server):
 
 def test_stop_ends_the_answer_and_the_call_behind_it(page, server):
     # So slow that it can't be over before it is stopped.
-    server.api.pace = 5
+    server.api.pace, before = 5, len(server.ends)
     say(page, STORY)
     page.wait(f"{ANSWER} && {ANSWER}.textContent")
     page.click("document.getElementById('stop')")
     page.wait(f"{STATUS} === 'Stopped.'")
-    until(lambda: server.ends)
-    assert server.ends == ["left"]
+    until(lambda: len(server.ends) > before)
+    assert server.ends[before:] == ["left"]
     assert len(page.run(f"{ANSWER}.textContent")) < 700, "what had come stays"
     server.api.pace = 0
     page.click("document.getElementById('new')")
@@ -149,8 +169,8 @@ def test_the_key_is_nowhere_in_page_network_console_or_log(page, server):
 def test_a_problem_is_told_in_words_and_the_question_comes_back(page, server):
     say(page, "A question that nobody has an answer for")
     page.wait(f"/again later/.test({STATUS})")
-    line = next(line for line in server.lines if line["event"] == "chat")
-    assert line["id"][:8] in page.run(STATUS)
+    shown = page.run(STATUS)
+    assert any(line["id"][:8] in shown for line in server.lines if line["event"] == "chat")
     value = page.run("document.getElementById('question').value")
     assert value == "A question that nobody has an answer for"
 
@@ -164,10 +184,10 @@ def test_it_can_be_read_on_a_phone_and_by_a_screen_reader(page, server):
         mobile=True,
     )
     say(page, "Show me a hostile answer.")
-    page.wait(COMPLETE)
+    page.wait(f"{COMPLETE} && {OFFERED}")
     assert page.run("document.documentElement.scrollWidth") <= 320
     problems = []
-    for selector in ("#send", "#stop", "#new", "#question"):
+    for selector in ("#send", "#stop", "#new", "#question", "#suggestions button"):
         box = page.run(f"document.querySelector('{selector}').getBoundingClientRect().toJSON()")
         if box["height"] < 44 or box["left"] < 0 or box["right"] > 320 or box["bottom"] > 560:
             problems.append((selector, box))
@@ -184,10 +204,52 @@ def test_it_can_be_read_on_a_phone_and_by_a_screen_reader(page, server):
         ("button", "Send"),
         ("button", "Stop"),
         ("button", "New conversation"),
+        ("region", "Questions to try"),
+        ("button", STORY),
         ("heading", "Chat"),
         ("heading", "Answer"),
     } <= found
     assert any(role == "status" for role, _ in found)
+
+
+def texts(page):
+    return page.run(f"{BUTTONS}.map(button => button.textContent)")
+
+
+def press(page, text):
+    page.click(f"{BUTTONS}.find(button => button.textContent === '{text}')")
+
+
+def test_offline_the_page_offers_what_can_be_answered_now(page):
+    first = [one for one, *more in questions("13_deploy") if not more]
+    assert texts(page) == first
+    press(page, "What is a reverse proxy?")
+    page.wait(f"{COMPLETE} && {OFFERED}")
+    assert texts(page) == ["Name two.", *first], "what follows comes first"
+    press(page, "Name two.")
+    page.wait(f"{COMPLETE} && document.querySelectorAll('article').length === 4 && {OFFERED}")
+    assert page.run(f"{ANSWER}.textContent") == "nginx and Caddy."
+    assert texts(page) == first
+    press(page, "What is a container?")
+    page.wait(f"{COMPLETE} && document.querySelectorAll('article').length === 2 && {OFFERED}")
+    assert page.run(f"{ANSWER}.textContent").startswith("A container is a process"), "begun anew"
+    assert page.run("document.activeElement.id") == "question"
+
+
+def test_each_question_that_is_offered_has_an_answer(page, server):
+    server.api.pace = 0
+    for text in texts(page):
+        press(page, text)
+        page.wait(f"{COMPLETE} && {OFFERED} && document.querySelectorAll('article').length === 2")
+        assert page.run("document.querySelector('article.user p').textContent") == text
+
+
+def test_without_suggestions_the_page_offers_none(page, server, tmp_path):
+    with running(tmp_path, server.api.url) as live:
+        page.open(live.url)
+        page.run("fetch('suggestions')")
+        assert page.run(f"{BUTTONS}.length") == 0
+        assert not page.run(OFFERED)
 
 
 def test_the_page_has_no_way_to_put_html_in():

@@ -1,32 +1,43 @@
 """One question to lesson 13's server: what it answers, what it refuses, and what it tells nobody."""
 
+import contextlib
 import json
 
-import httpx
 import pytest
 
-from tests.deploy.server import KEY, ask, code_of, question, read_events, running, text_of, until
+from helpers.transports.faults import make_fault
+from tests.deploy.scripted import ScriptedApi
+from tests.deploy.server import (
+    HTTP,
+    KEY,
+    ask,
+    code_of,
+    post,
+    question,
+    read_events,
+    running,
+    text_of,
+)
+
+JSON = "application/json"
 
 
-def post(server, body=None, headers=(), **options):
-    sent = {"content-type": "application/json", **dict(headers)}
+def send(server, body=None, headers=()):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(f"{server.url}/chat", content=content, headers=sent, timeout=60, **options)
+    return post(server, content=content, headers={"content-type": JSON, **dict(headers)})
 
 
-def test_an_answer_streams_and_ends_with_its_reason(serve, api):
-    server = serve()
+def test_an_answer_streams_and_ends_with_its_reason(server):
     response = ask(server, "pieces 3 0")
     assert (response.status_code, text_of(response)) == (200, "0 1 2 ")
     assert read_events(response.text)[-1] == ("end", {"finish_reason": "stop"})
-    assert api.keys == {f"bearer {KEY.lower()}"}
+    assert server.api.keys == {f"Bearer {KEY}"}
 
 
-def test_pieces_come_one_at_a_time_and_line_separators_break_none(serve):
-    server = serve()
+def test_pieces_come_one_at_a_time_and_line_separators_break_none(server):
     text = "one\u2028two\u0085three <script>"
     assert text_of(ask(server, text)) == text
-    with httpx.stream("POST", f"{server.url}/chat", json=question("endless")) as response:
+    with HTTP.stream("POST", f"{server.url}/chat", json=question("endless")) as response:
         parts = response.iter_text()
         assert "word" in next(parts) and "word" in next(parts)
 
@@ -50,6 +61,14 @@ def say(role, content):
     return {"role": role, "content": content}
 
 
+# Of the API's errors, as helpers.offline plays them, and of the one inside a stream.
+API_WORDS = (
+    "secret-detail",
+    "Invalid API Key",
+    "Rate limit exceeded",
+    "Service unavailable",
+    "1300",
+)
 USER, ASSISTANT = say("user", "hello"), say("assistant", "yes?")
 BODIES = {
     "no JSON": (b"{", "bad_request"),
@@ -71,31 +90,28 @@ BODIES = {
 }
 
 
-def test_odd_and_large_bodies_are_refused_before_anybody_pays(serve, api):
-    server, problems = serve(), []
+def test_odd_and_large_bodies_are_refused_before_anybody_pays(server):
+    problems = []
     for name, (body, code) in BODIES.items():
-        response = post(server, body)
+        response = send(server, body)
         if response.status_code not in (400, 413) or code_of(response) != code:
             problems.append((name, response.status_code, response.text))
     assert problems == []
-    assert api.seen == []
-    assert post(server, {"messages": [USER, ASSISTANT] * 9 + [USER]}).status_code == 200
+    assert server.api.seen == []
+    assert send(server, {"messages": [USER, ASSISTANT] * 9 + [USER]}).status_code == 200
 
 
-def test_a_body_sent_in_chunks_is_measured_as_it_comes(serve, api):
+def test_a_body_sent_in_chunks_is_measured_as_it_comes(server):
     def endless():
         for _ in range(1000):
             yield b"x" * 1000
 
-    server = serve()
-    response = httpx.post(
-        f"{server.url}/chat", content=endless(), headers={"content-type": "application/json"}
-    )
+    response = post(server, content=endless(), headers={"content-type": JSON})
     assert (response.status_code, code_of(response)) == (413, "too_large")
 
 
-def test_pages_of_other_sites_are_refused(serve, api):
-    server, problems = serve(), []
+def test_pages_of_other_sites_are_refused(server):
+    problems = []
     own = server.url
     port = own.rpartition(":")[2]
     for headers, status in (
@@ -107,55 +123,59 @@ def test_pages_of_other_sites_are_refused(serve, api):
         ({"content-type": "text/plain"}, 400),
         ({"host": f"evil.example:{port}", "origin": f"http://evil.example:{port}"}, 400),
     ):
-        got = post(server, question("hello"), headers).status_code
+        got = send(server, question("hello"), headers).status_code
         if got != status:
             problems.append((headers, got))
     assert problems == []
-    preflight = httpx.options(f"{own}/chat", headers={"origin": "https://evil.example"})
+    preflight = HTTP.options(f"{own}/chat", headers={"origin": "https://evil.example"})
     assert not [name for name in preflight.headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize(
     ("task", "status", "code"),
     [
-        ("status 400", 502, "upstream"),
-        ("status 401", 502, "upstream"),
-        ("status 422", 502, "upstream"),
-        ("status 429", 503, "busy"),
-        ("status 500", 502, "upstream"),
-        ("status 503", 503, "busy"),
+        ("fault 400", 502, "upstream"),
+        ("fault 401", 502, "upstream"),
+        ("fault 422", 502, "upstream"),
+        ("fault 429", 503, "busy"),
+        ("fault 500", 502, "upstream"),
+        ("fault 503", 503, "busy"),
         ("cut", 200, "upstream"),
         ("error inside", 200, "upstream"),
     ],
 )
-def test_errors_of_the_api_are_mapped_and_leak_nothing(serve, task, status, code):
-    server = serve()
+def test_errors_of_the_api_are_mapped_and_leak_nothing(server, task, status, code):
     response = ask(server, task)
     assert (response.status_code, code_of(response)) == (status, code)
-    assert response.headers.get("retry-after") == (
-        "7" if task == "status 429" else "5" if task == "status 503" else None
-    )
-    for secret in ("secret-detail", KEY, "127.0.0.1", "Traceback", "httpx"):
+    assert response.headers.get("retry-after") == ("5" if code == "busy" else None)
+    for secret in (*API_WORDS, KEY, "127.0.0.1", "Traceback", "httpx"):
         assert secret not in response.text
-    until(lambda: server.ends)
-    assert server.ends == [code]
+    assert server.line(response)["end"] == code
 
 
-def test_an_api_that_is_gone_or_silent_ends_in_a_problem(serve, tmp_path):
-    with running(tmp_path, "http://127.0.0.1:9/v1") as server:
+@pytest.mark.parametrize(("given", "told"), [("7", "7"), ("3600", "60"), ("soon", "5"), ("", "5")])
+def test_a_retry_after_of_the_api_is_passed_on_within_reason(server, given, told):
+    server.api.script = [make_fault(429, retry_after=given)]
+    assert ask(server, "hello").headers["retry-after"] == told
+
+
+@pytest.mark.slow
+def test_an_api_that_is_silent_slow_or_gone_ends_in_a_problem(tmp_path):
+    limits = {"CHAT_PIECE_SECONDS": "0.2", "CHAT_ANSWER_SECONDS": "0.5"}
+    with contextlib.ExitStack() as stack:
+        with ScriptedApi() as api:
+            server = stack.enter_context(running(tmp_path, api.url, **limits))
+            silent, slow = ask(server, "fault timeout"), ask(server, "endless")
+        assert (silent.status_code, code_of(silent)) == (504, "slow")
+        assert (slow.status_code, code_of(slow)) == (200, "slow")
+        assert "word" in text_of(slow)
         assert code_of(ask(server, "hello")) == "upstream"
-    silent = serve(CHAT_PIECE_SECONDS="0.2", CHAT_STORE=":memory:")
-    assert (ask(silent, "silent").status_code, code_of(ask(silent, "silent"))) == (504, "slow")
-    long = serve(CHAT_ANSWER_SECONDS="0.3", CHAT_STORE=":memory:")
-    response = ask(long, "endless")
-    assert (response.status_code, code_of(response)) == (200, "slow")
-    assert "word" in text_of(response)
 
 
-def test_every_answer_has_an_id_and_the_headers_of_a_careful_page(serve):
-    server, problems = serve(), []
-    for path in ("/", "/chat.js", "/chat.css", "/health", "/ready", "/chat", "/none"):
-        headers = httpx.get(server.url + path).headers
+def test_every_answer_has_an_id_and_the_headers_of_a_careful_page(server):
+    problems = []
+    for path in ("/", "/chat.js", "/suggestions", "/health", "/ready", "/chat", "/none"):
+        headers = HTTP.get(server.url + path).headers
         if "default-src 'none'" not in headers["content-security-policy"]:
             problems.append(path)
         if len(headers["x-request-id"]) != 32 or headers["x-content-type-options"] != "nosniff":
@@ -163,26 +183,22 @@ def test_every_answer_has_an_id_and_the_headers_of_a_careful_page(serve):
         if "server" in headers:
             problems.append(path)
     assert problems == []
-    response = ask(server, "status 500")
+    assert HTTP.get(f"{server.url}/suggestions").json() == []
+    response = ask(server, "fault 500")
     assert response.json()["error"]["id"] == response.headers["x-request-id"]
-    until(lambda: server.ends)
-    assert server.lines[-1]["id"] == response.headers["x-request-id"]
+    assert server.line(response)["end"] == "upstream"
 
 
-def test_logs_hold_neither_texts_nor_keys_nor_addresses(serve):
-    server = serve()
-    texts = ["My name is Ada Lovelace.", "cut", "error inside", "status 401", "pieces 2 0"]
-    for text in texts:
-        ask(server, text, headers={"x-forwarded-for": "203.0.113.9"})
-    post(server, b'{"messages": "Ada Lovelace"')
-    until(lambda: len(server.ends) == len(texts))
-    server.stop()
+def test_logs_hold_neither_texts_nor_keys_nor_addresses(server):
+    texts = ["My name is Ada Lovelace.", "cut", "error inside", "fault 401", "pieces 2 0"]
+    sent = {"x-forwarded-for": "203.0.113.9"}
+    found = [server.line(ask(server, text, headers=sent)) for text in texts]
+    server.line(send(server, b'{"messages": "Ada Lovelace"'))
     output = "".join(server.output)
-    for secret in ("Lovelace", KEY, KEY[:8], "203.0.113.9", "secret-detail", "Bearer"):
+    for secret in ("Lovelace", KEY, KEY[:8], "203.0.113.9", *API_WORDS, "Bearer"):
         assert secret not in output
     assert all(line.startswith("{") for line in server.output), "each line is JSON"
-    line = next(line for line in server.lines if line.get("tokens_in"))
-    assert {"id", "user", "end", "ms", "first_ms", "tokens_out", "bytes_in"} <= line.keys()
+    assert {"id", "user", "end", "ms", "first_ms", "tokens_out", "bytes_in"} <= found[-1].keys()
 
 
 def test_a_bug_in_the_app_is_logged_and_told_to_nobody(serve, api):

@@ -186,5 +186,5 @@ def test_the_images_command_runs_as_nobody_and_stops_on_sigterm(api, tmp_path):
         assert sorted(path.name for path in copy.iterdir()) == sorted(copied), "nothing else"
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait() in (0, -signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)
         process.stdout.close()

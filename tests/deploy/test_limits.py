@@ -9,13 +9,22 @@ import subprocess
 import sys
 import time
 
-import httpx
 import pytest
 
-from tests.deploy.server import APP, ask, ask_many, code_of, question, running, until
+from tests.deploy.server import (
+    APP,
+    HTTP,
+    ask,
+    ask_held,
+    ask_many,
+    code_of,
+    question,
+    running,
+    until,
+)
 
 ROOT = APP.parent.parent
-HELLO_MICROS = 210  # 1,000 tokens in and 100 out, as the fake API reports
+HELLO_MICROS = 210  # 1,000 tokens in and 100 out, as the scripted API reports
 
 
 @pytest.fixture
@@ -66,7 +75,8 @@ def test_a_forged_header_gives_no_further_questions(serve):
 
 def test_more_streams_than_places_are_refused_at_once(serve, api):
     server = serve(CHAT_STREAMS="4")
-    responses = asyncio.run(ask_many(server, ["pieces 20 0.05"] * 12))
+    settled = lambda: server.ends.count("busy") == 8 and api.open == 4  # noqa: E731
+    responses = asyncio.run(ask_held(server, api, 12, settled))
     statuses = sorted(response.status_code for response in responses)
     assert statuses == [200] * 4 + [503] * 8
     assert {code_of(r) for r in responses if r.status_code == 503} == {"busy"}
@@ -85,15 +95,16 @@ def test_the_budget_ends_the_day_and_never_overruns(serve, api):
 
 def test_concurrent_questions_cannot_overrun_the_budget(serve, api):
     server = serve(CHAT_USD_PER_DAY="0.0015")
-    responses = asyncio.run(ask_many(server, ["pieces 10 0.05"] * 20))
+    settled = lambda: server.ends.count("budget") == 17 and api.open == 3  # noqa: E731
+    responses = asyncio.run(ask_held(server, api, 20, settled))
     assert sorted(map(str, map(code_of, responses))) == ["None"] * 3 + ["budget"] * 17
 
 
 def test_a_refusal_of_the_api_costs_nothing_and_an_answer_left_early_does(serve):
     server = serve(CHAT_USD_PER_DAY="0.0006")
-    for task in ("status 500", "status 401", "status 429"):
+    for task in ("fault 500", "fault 401", "fault 429"):
         assert code_of(ask(server, task)) in ("upstream", "busy")
-    with httpx.stream("POST", f"{server.url}/chat", json=question("endless")) as response:
+    with HTTP.stream("POST", f"{server.url}/chat", json=question("endless")) as response:
         next(response.iter_text())
     until(lambda: server.ends[-1:] == ["left"])
     assert code_of(ask(server, "hello")) == "budget"
@@ -104,7 +115,7 @@ def test_after_kill_9_budget_and_limits_go_on_where_they_were(serve, api, tmp_pa
     server = serve(**settings)
     ask(server, "hello")
     # It dies while an answer is written, whose most possible cost is booked.
-    with httpx.stream("POST", f"{server.url}/chat", json=question("endless")) as response:
+    with HTTP.stream("POST", f"{server.url}/chat", json=question("endless")) as response:
         next(response.iter_text())
         server.stop(signal.SIGKILL)
     server = serve(**settings)
@@ -141,6 +152,9 @@ def test_settings_are_checked_and_hide_the_key(modules):
         ("PORT", "1.5"),
         ("USD_PER_DAY", "nan"),
         ("HOPS", "-1"),
+        ("SUGGESTIONS", "What is it?"),
+        ("SUGGESTIONS", '["What is it?"]'),
+        ("SUGGESTIONS", "[[]]"),
     ):
         try:
             settings.read({"MISTRAL_API_KEY": "x", f"CHAT_{name}": text})
@@ -173,7 +187,7 @@ def test_the_key_can_stand_in_a_file(api, tmp_path):
     (tmp_path / "key").write_text("from-a-file\n")
     with running(tmp_path, api.url, MISTRAL_API_KEY="", MISTRAL_API_KEY_FILE="key") as server:
         ask(server, "hello")
-    assert api.keys == {"bearer from-a-file"}
+    assert api.keys == {"Bearer from-a-file"}
 
 
 # Several processes, with Valkey.
@@ -197,7 +211,7 @@ def valkey_url(tmp_path):
             connected = True
     yield f"valkey://127.0.0.1:{port}/0"
     database.terminate()
-    database.wait()
+    database.wait(60)
 
 
 @pytest.mark.slow
@@ -221,13 +235,14 @@ def test_four_processes_share_one_limit_and_one_budget_in_valkey(api, tmp_path, 
 
         statuses = asyncio.run(ask_all())
         assert sorted(statuses) == [200] * 10 + [429] * 30
-        assert all(httpx.get(f"{server.url}/ready").status_code == 200 for server in servers)
+        assert all(HTTP.get(f"{server.url}/ready").status_code == 200 for server in servers)
         # A fifth with a smaller budget than what the four have spent already.
         fifth = start(CHAT_USD_PER_DAY="0.002")
         other = {"x-forwarded-for": "203.0.113.9"}
         assert code_of(ask(fifth, "hello", headers=other)) == "budget"
 
 
+@pytest.mark.slow
 def test_a_store_that_is_gone_makes_the_server_unready_and_nothing_is_asked(api, tmp_path):
     packages = ROOT / "build" / "valkey"
     if not packages.exists():
@@ -236,7 +251,7 @@ def test_a_store_that_is_gone_makes_the_server_unready_and_nothing_is_asked(api,
 
     path = os.pathsep.join([os.environ["PYTHONPATH"], str(packages)])
     with running(tmp_path, api.url, CHAT_STORE="valkey://127.0.0.1:9/0", PYTHONPATH=path) as server:
-        assert httpx.get(f"{server.url}/health").status_code == 200
-        assert httpx.get(f"{server.url}/ready").status_code == 503
+        assert HTTP.get(f"{server.url}/health").status_code == 200
+        assert HTTP.get(f"{server.url}/ready").status_code == 503
         assert code_of(ask(server, "hello")) == "internal"
     assert api.seen == []

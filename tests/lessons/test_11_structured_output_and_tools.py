@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -325,3 +326,34 @@ def test_the_lesson_names_what_issue_asks_of_the_map():
     text = markdown("map")
     for name in ("agents", "MCP", "OCR", "audio"):
         assert re.search(rf"^\| {name} \|.*\]\(https://", text, re.MULTILINE), name
+
+
+def test_the_loop_sends_the_models_message_back_unchanged(lesson):
+    """Also words beside the call, and fields that nobody here knows."""
+    shown = lesson(NAME)
+    shown.run(*LOOP)
+    function = {"name": "days_between", "arguments": '{"start": "2026-01-01", "end": "2026-01-03"}'}
+    call = {"id": "abcdefghi", "type": "function", "function": function, "index": 0}
+    wish = {"role": "assistant", "content": "Let me count.", "tool_calls": [call], "more": 1}
+    messages = [(wish, "tool_calls"), ({"role": "assistant", "content": "Two."}, "stop")]
+    sent = []
+
+    def answer(request):
+        sent.append(json.loads(request.content)["messages"])
+        message, finish = messages[len(sent) - 1]
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return httpx.Response(200, json={"model": "any", "choices": [choice], "usage": usage})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        assert shown.names["solve"]("How many days?", client) == "Two."
+    assert sent[1][1] == wish
+    assert sent[1][2]["content"] == '{"result": 2}'
+
+
+def test_a_streamed_answer_without_a_call_runs_none(lesson):
+    shown = lesson(NAME)
+    shown.run(*LOOP)
+    asked = ("How many messages are about rentals?", "Good morning!")
+    text = shown.run("stream", "stream-call", stream=asked)
+    assert shown.last_error is None and "Good" in text

@@ -1,28 +1,54 @@
 """Lesson 13: its servers obey the settings that a learner edits, and its simulation is right."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.lessons.cells import Lesson, in_notebooks
+
 NAME = "13_deploy"
 
 
+LOADS = "(0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)"
+BEGIN = (
+    "start",
+    "client-key",
+    "small",
+    "small-ask",
+    "api",
+    "run",
+    "find-line",
+    "run-it",
+    "ask",
+    "events",
+)
+
+
+@pytest.fixture(scope="module")
+def begun():
+    """The lesson's first cells, run once until a chat can be started; it ends with the module."""
+    with in_notebooks():
+        opened = Lesson(NAME)
+        opened.run(*BEGIN)
+    assert opened.last_error is None, opened.last_error
+    made = {name: value for name, value in opened.names.items() if not name.startswith("_")}
+    yield opened, made
+    for server in made["logs"]:
+        server.kill()
+        server.wait()
+    made["api"].__exit__(None, None, None)
+
+
 @pytest.fixture
-def deploy(lesson):
-    """The lesson, run until a chat can be started; what it started ends with the test."""
-    opened = lesson(NAME)
-    opened.run("start", "client-key", "small", "small-ask", "api", "run", "run-it", "ask", "events")
-    assert opened.last_error is None
-    yield opened
-    names = opened.names
-    for value in list(names.values()):
-        if hasattr(value, "communicate") and value.poll() is None:
-            value.kill()
-            value.communicate()
-    if "api" in names:
-        names["api"].__exit__(None, None, None)
+def deploy(begun):
+    """The lesson as it is after those cells, whatever a test made of it before."""
+    opened, made = begun
+    with in_notebooks():
+        opened.shell.reset(new_session=True)
+        opened.names.update(made)
+        # Each test begins without a key.
+        opened.run("start")
+        yield opened
 
 
 @pytest.fixture
@@ -47,19 +73,20 @@ def test_a_larger_budget_admits_the_question_after_the_crash(deploy):
     shown = deploy.run("odd", "budget", "budget-again", "budget-sql")
     assert deploy.last_error is None
     assert "503 The chat has used up" in shown
-    deploy.names["folder"].cleanup()
-    deploy.names["folder"] = type(deploy.names["folder"])()
-    deploy.run("budget", budget=('"0.0009"', '"0.5"'))
-    refused = deploy.names["ask"](deploy.names["start_chat"](**deploy.names["poor"])[1], "Hi")
-    assert "budget" not in refused.text
+    shown = deploy.run("budget", "budget-again", budget=('"0.0009"', '"0.5"'))
+    assert deploy.last_error is None
+    assert "200 A **container** is a process" in shown
 
 
 def test_a_question_of_ones_own_is_answered_or_refused_in_words(deploy):
     names = deploy.names
     own = names["ask"](names["url"], "Why do web servers have health checks?")
-    assert names["text_of"](names["read_events"](own.text)).startswith("So that a platform can act")
+    assert names["seen"](own).startswith("So that a platform can act")
     unknown = names["ask"](names["url"], "What is my name?")
-    assert unknown.json()["error"]["message"] == "The model can't answer now. Try again later."
+    assert names["seen"](unknown) == "The model can't answer now. Try again later."
+    shown = deploy.run("ask", "events", "log", ask=("What is a reverse proxy?", "Who are you?"))
+    assert deploy.last_error is None, shown
+    assert "The model can't answer now." in shown
 
 
 def test_the_smallest_server_has_every_hole_that_the_lesson_names(deploy):
@@ -72,9 +99,9 @@ def test_the_smallest_server_has_every_hole_that_the_lesson_names(deploy):
 def test_simulated_waits_agree_with_pollaczek_and_khinchine(queue):
     waits, problems = queue.names["simulate_waits"], []
     sample = np.random.default_rng(5).lognormal(7, 0.6, 1_000_000) / (50_000 / 60)
-    for parts in (1, 4):
+    for parts, loads in ((1, (0.3, 0.6, 0.8)), (4, (0.6,))):
         service = sample * parts
-        for load in (0.3, 0.6, 0.8):
+        for load in loads:
             formula = load / (1 - load) * (service**2).mean() / (2 * service.mean())
             runs = [waits(load, parts, seed=seed).mean() for seed in range(10, 16)]
             if np.mean(runs) != pytest.approx(formula, rel=0.08):
@@ -89,24 +116,63 @@ def test_fixed_parts_wait_as_many_times_as_long(queue):
         assert ratio == pytest.approx(parts, rel=0.01)
 
 
-def test_title_and_description_follow_other_loads(queue):
+def test_title_and_description_follow_other_loads_and_parts(queue):
     queue.run(
         "queue-table",
         "queue-plot",
-        queue_table=("(0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)", "(0.2, 0.4)"),
+        queue_table=(LOADS, "(0.4, 0.2)"),
     )
     assert queue.last_error is None
     waits = queue.names["waits"]
     assert list(waits.index) == [0.2, 0.4]
-    title = queue.names["axis"].get_title(loc="left")
     p95 = waits.loc[0.4, "one shared queue, p95"]
-    assert title.startswith(f"At a load of 0.4, one in twenty waits over {p95:.0f} s")
+    assert f"At a load of 0.4, one in twenty waits\nover {p95:.0f} s with one" in title_of(queue)
+    queue.cells["queue-table"].source = queue.cells["queue-table"].source.replace(
+        "in (1, 4)", "in (2, 3, 8)"
+    )
+    queue.run("queue-table", "queue-plot", queue_table=(LOADS, "(0.5, 0.7)"))
+    assert queue.last_error is None
+    assert all(f"s with {parts} fixed parts" in title_of(queue) for parts in (2, 8))
+
+
+def title_of(queue):
+    return queue.names["axis"].get_title(loc="left")
 
 
 def test_the_log_line_of_the_lesson_holds_no_text(deploy):
     names = deploy.names
-    names["server"].stdout.readline()
-    names["ask"](names["url"], "What is a container?")
-    line = names["server"].stdout.readline()
-    assert json.loads(line)["event"] == "chat"
-    assert "container" not in line and "process" not in line
+    reply = names["ask"](names["url"], "What is a container?")
+    line = names["find_line"](names["server"], id=reply.headers["x-request-id"])
+    assert line["event"] == "chat"
+    assert "container" not in str(line) and "process" not in str(line)
+
+
+def test_cells_may_run_again_and_in_another_order(deploy):
+    """None of them waits for a line of log that has been read, or is spoiled by a later one."""
+    deploy.run(
+        "log", "odd", "budget", "leave", "leave-log", "leave-log", "book", "key-nowhere", "log"
+    )
+    assert deploy.last_error is None
+    shown = deploy.run("grace", "user", grace=('"0.2"', '"20"'), user=('"3"', '"9"'))
+    assert deploy.last_error is None, shown
+    assert "end {'finish_reason': 'stop'}" in shown and "[200, 200, 200, 200, 200]" in shown
+
+
+def test_faults_that_end_a_stream_are_shown_as_well(deploy):
+    shown = deploy.run("errors", "errors-table", errors=("[401, 429, 500,", '["cut", None, 422,'))
+    assert deploy.last_error is None, shown
+    assert "A **container** is" in shown and "The model can't answer now." in shown
+
+
+def test_a_setting_that_cannot_be_read_is_reported_in_words(deploy):
+    shown = deploy.run("user", user=('"3"', '"three"'))
+    assert "CHAT_PER_MINUTE is 'three'; it must be a whole number" in shown
+
+
+def test_the_servers_end_with_the_kernel(deploy):
+    deploy.run("run-it")
+    server = deploy.names["server"]
+    assert server.poll() is None
+    # As when the kernel is killed.
+    server.stdin.close()
+    assert server.wait(60) == 0

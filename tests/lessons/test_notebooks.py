@@ -180,6 +180,13 @@ def test_pictures_have_a_description_and_their_numbers(path):
 
 
 @each
+def test_pictures_in_prose_exist_and_have_a_description(path):
+    for alt, source in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", without_code(prose(read(path)))):
+        assert (path.parent / source).is_file(), source
+        assert len(alt) > 80 and re.search(r"\d", alt), "what it shows, in words and numbers"
+
+
+@each
 def test_pictures_have_the_style_of_the_course(path):
     book = read(path)
     if any("helpers.show(" in cell.source for cell in code(book)):
@@ -198,6 +205,10 @@ def test_a_lesson_names_models_that_live(path):
         texts = [cell.source] + [json.dumps(output) for output in cell.get("outputs", [])]
         found = [fault for text in texts for fault in problems(text, past="history" in tags(cell))]
         assert not found, f"{cell.id}: {found}"
+
+
+def without_code(text):
+    return re.sub(r"`[^`\n]*`", "", without_fences(text))
 
 
 def without_fences(text):

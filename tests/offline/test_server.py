@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -236,3 +237,24 @@ def test_a_client_that_waits_does_not_keep_it_from_stopping():
         assert arrived.wait(60)
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         waiting.getresponse()
+
+
+def test_it_counts_who_is_open_and_who_has_left():
+    with Server(faults=["timeout"], pace=3) as server:
+        url = f"{server.url}/chat/completions"
+        waiting = http.client.HTTPConnection("127.0.0.1", httpx.URL(url).port)
+        waiting.request("GET", "/v1/models", headers=AUTH)
+        until(lambda: server.open == 1)
+        with httpx.stream("POST", url, json=STORY, headers=AUTH, timeout=60) as read:
+            next(read.iter_raw())
+            assert (server.open, server.left) == (2, 0)
+        waiting.close()
+        until(lambda: server.left == 2)
+        assert server.open == 0
+
+
+def until(is_true):
+    end = time.monotonic() + 60
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -112,6 +112,27 @@ def test_the_settings_may_stand_in_the_env_file(server, monkeypatch, tmp_path):
     assert os.environ["MISTRAL_API_KEY"] != "real"
 
 
+def test_programs_of_a_lesson_follow_the_same_settings(monkeypatch, tmp_path):
+    monkeypatch.setattr(modes, "ENV_FILE", env := tmp_path / ".env")
+    for name in ("MISTRAL_MODE", "MISTRAL_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for lines, url, key in (
+        ("", None, None),
+        ("MISTRAL_MODE=record", None, None),
+        (
+            "MISTRAL_MODE=live\nMISTRAL_API_KEY=mine-alone",
+            "https://api.mistral.ai/v1",
+            "mine-alone",
+        ),
+        ("MISTRAL_BASE_URL=http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1", modes.PLACEHOLDER),
+    ):
+        monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
+        env.write_text(lines)
+        assert (modes.live_url(), os.environ.get("MISTRAL_API_KEY")) == (url, key)
+    monkeypatch.setenv("MISTRAL_API_KEY", "not-for-others")
+    assert modes.live_url() and os.environ["MISTRAL_API_KEY"] == modes.PLACEHOLDER
+
+
 def test_what_makes_no_sense_is_refused(server, monkeypatch):
     for options, words in (
         ({"mode": "record", "base_url": server.base_url}, "needs Mistral's own API"),

@@ -5,10 +5,12 @@ const KEPT = "conversation";
 const MOST_MESSAGES = 19;
 const MOST_CHARACTERS = 12000;
 const element = (id) => document.getElementById(id);
-const [log, state, form, question, send, stop] =
-  ["log", "status", "form", "question", "send", "stop"].map(element);
+const [log, state, form, question, send, stop, offered] =
+  ["log", "status", "form", "question", "send", "stop", "suggestions"].map(element);
 let messages = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
 let running = null;
+// Lists of questions: the last of each is offered, after the others were asked.
+let suggestions = [];
 
 // A model's answer is text from outside. It becomes nodes by textContent only, never HTML: nothing in it
 // can run, and nothing is loaded. A link is shown as what it is, an address to read.
@@ -78,6 +80,28 @@ function show(role, text) {
 
 function keep() {
   sessionStorage.setItem(KEPT, JSON.stringify(messages));
+}
+
+// What follows the conversation is offered first, then what begins a new one.
+function offer() {
+  const asked = messages.filter(({ role }) => role === "user").map(({ content }) => content);
+  const follows = (list) => list.length === asked.length + 1 && asked.every((text, n) => text === list[n]);
+  const first = (list) => list.length === 1;
+  const chosen = new Set([...suggestions.filter(follows), ...suggestions.filter(first)]);
+  const items = [...chosen].map((list) => {
+    const button = node("button", list.at(-1));
+    button.type = "button";
+    button.addEventListener("click", () => {
+      if (running) return;
+      if (!follows(list)) restart();
+      question.value = list.at(-1);
+      question.focus();
+      submit();
+    });
+    return node("li", "", button);
+  });
+  offered.querySelector("ul").replaceChildren(...items);
+  offered.hidden = !items.length;
 }
 
 // Questions and answers take turns, and the server limits both their number and their length.
@@ -152,6 +176,7 @@ async function submit() {
   [send.disabled, stop.disabled] = [true, false];
   state.textContent = "The answer is being written.";
   log.setAttribute("aria-busy", "true");
+  offered.hidden = true;
   question.value = "";
   const { text, outcome } = await answer();
   // A question without an answer comes back, to be sent again.
@@ -162,6 +187,17 @@ async function submit() {
   if (conversation === messages) state.textContent = outcome;
   [send.disabled, stop.disabled] = [false, true];
   running = null;
+  offer();
+  question.focus();
+}
+
+function restart() {
+  running?.abort();
+  // What the aborted answer adds, it adds to the old list.
+  messages = [];
+  keep();
+  log.replaceChildren();
+  state.textContent = "";
   question.focus();
 }
 
@@ -177,12 +213,11 @@ question.addEventListener("keydown", (event) => {
 });
 stop.addEventListener("click", () => running?.abort());
 element("new").addEventListener("click", () => {
-  running?.abort();
-  // What the aborted answer adds, it adds to the old list.
-  messages = [];
-  keep();
-  log.replaceChildren();
-  state.textContent = "";
-  question.focus();
+  restart();
+  offer();
 });
 for (const message of messages) show(message.role, message.content);
+fetch("suggestions").then((response) => response.json()).then((lists) => {
+  suggestions = lists;
+  offer();
+}).catch(() => {});
