@@ -1,6 +1,7 @@
 """Exercises: what they print, what they remember, and that right passes and wrong fails."""
 
 import inspect
+import itertools
 import json
 import re
 from datetime import date
@@ -189,6 +190,17 @@ def test_the_notebook_has_each_exercise_with_its_starter_and_solution(number):
         assert f"check.{cell.metadata['exercise']}(" in cell.source
     folded = "".join(source for _, source in solutions(book))
     assert "..." not in folded.replace("…", ""), "a solution leaves nothing open"
+
+
+@each
+def test_the_notebook_calls_each_exercise_by_its_title(number):
+    """`progress` sends people to a title: they look for that heading."""
+    headings, cells = {}, BOOKS[number].cells
+    for before, cell in itertools.pairwise(cells):
+        if "exercise" in cell.metadata:
+            heading = re.findall(r"^###? (?:Exercise: )?(.+)$", before.source, re.MULTILINE)[-1]
+            headings[cell.metadata["exercise"]] = heading.replace("`", "")
+    assert headings == {part.name: part.title for part in KNOWN[number]}
 
 
 @each
