@@ -21,6 +21,8 @@ PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m 
 # Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 SHARED := -n $(JOBS) --no-loadscope-reorder
+# Nearly all of them are slow, and to import what they need takes as long as the rest.
+OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]*
 
 # A .venv whose Python is gone, as after an upgrade of the system, is set up again.
 $(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
@@ -49,7 +51,7 @@ test: .venv/dev check-style ## Run every check: all lessons, compared with their
 	$(PYTEST) $(SHARED) notebooks tests $(ONLY)
 
 quick: .venv/dev check-style ## Run the checks that take no notebook and little time
-	$(PYTEST) $(SHARED) tests -m "not slow" $(ONLY)
+	$(PYTEST) $(SHARED) tests $(OF_LESSONS) -m "not slow" $(ONLY)
 
 check-style: .venv/dev ## Check style and types
 	$(BIN)/ruff check --quiet .

@@ -75,7 +75,7 @@ def test_test_runs_all_and_checks_the_style(make):
 
 
 def test_quick_runs_no_notebooks_and_no_slow_tests(make):
-    assert re.search("pytest -n .* tests -m not slow ", make("quick").stdout)
+    assert re.search("pytest -n .* tests --ignore=.* -m not slow ", make("quick").stdout)
     assert "notebooks" not in make("quick").stdout
 
 
