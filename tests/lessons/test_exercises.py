@@ -232,6 +232,17 @@ def test_the_notebook_has_each_exercise_with_its_starter_and_solution(number):
 
 
 @each
+def test_the_notebook_calls_each_exercise_by_its_title(number):
+    """`progress` sends people to a title: they look for that heading."""
+    headings, cells = {}, BOOKS[number].cells
+    for before, cell in itertools.pairwise(cells):
+        if "exercise" in cell.metadata:
+            heading = re.findall(r"^###? (?:Exercise: )?(.+)$", before.source, re.MULTILINE)[-1]
+            headings[cell.metadata["exercise"]] = heading.replace("`", "")
+    assert headings == {part.name: part.title for part in KNOWN[number]}
+
+
+@each
 def test_each_objective_has_its_exercise_and_its_recap(number):
     book = BOOKS[number]
     ties = book.metadata["objectives"]
