@@ -83,7 +83,17 @@ def test_a_function_is_open_until_it_does_something():
         ((Fraction(1, 4), Decimal("0.5")), (0.25, 0.5)),
         (itertools.repeat(1), [1] * 10_000),
     ],
-    ids=str,
+    ids=[
+        "numpy's scalars",
+        "array",
+        "matrix",
+        "series",
+        "named series",
+        "iterators",
+        "keys",
+        "fractions",
+        "without end",
+    ],
 )
 def test_an_answer_of_any_library_reaches_the_check_as_plain_python(answer, same):
     got = exercises.plain(answer)
