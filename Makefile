@@ -18,8 +18,8 @@ unexport PYTHONPATH PYTHONHOME
 export PIP_USER := 0
 # The tests' own start of Python, without a network. Compiled modules save each kernel a second.
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
-# Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Files of tests are shared among processes. JOBS=0 runs all in one.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 SHARED := -n $(JOBS) --no-loadscope-reorder
 # Nearly all of them are slow, and to import what they need takes as long as the rest.
 OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]*

@@ -69,9 +69,10 @@ def pytest_runtest_setup(item):
 
 
 def pytest_sessionfinish():
-    """A process of xdist ends at once: it would leave its folders behind."""
-    PROFILE.cleanup()
-    calls.FOLDER.cleanup()
+    """A process of xdist ends at once, and would leave its folders behind."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        PROFILE.cleanup()
+        calls.FOLDER.cleanup()
 
 
 @pytest.hookimpl(wrapper=True)

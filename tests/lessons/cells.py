@@ -24,8 +24,6 @@ class Lesson:
         book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         self.cells = {cell.id: cell for cell in book.cells if cell.cell_type == "code"}
         self.shell = InteractiveShell.instance()
-        # It would be saved when the process ends, to a folder that is gone by then.
-        self.shell.history_manager.enabled = False
         self.shell.reset(new_session=True)
 
     @property

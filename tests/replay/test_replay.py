@@ -362,8 +362,6 @@ def test_an_error_is_not_the_nearest_recording(recorded):
 def test_a_miss_in_a_notebook_is_its_message_alone(recorded):
     recorded(item(CHEESE, {"body": ANSWER}))
     shell = InteractiveShell()
-    # It would be saved when the process ends, to a folder that is gone by then.
-    shell.history_manager.enabled = False
     for call in (
         "import helpers; helpers.chat('Bread?')",
         "import httpx; httpx.post(URL, json={}, headers=SIGNED)",
