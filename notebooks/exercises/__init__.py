@@ -101,6 +101,9 @@ def plain(answer: Any) -> Any:
         return {key: plain(value) for key, value in answer.items()}
     if type(answer) in (list, tuple):
         return type(answer)(map(plain, answer))
+    if hasattr(answer, "__enter__"):
+        # An open stream or file is the learner's to read.
+        return answer
     if isinstance(answer, Iterator | range | KeysView | ValuesView):
         # An endless one ends here.
         return plain(list(itertools.islice(answer, 10_000)))
