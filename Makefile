@@ -18,9 +18,10 @@ unexport PYTHONPATH PYTHONHOME
 export PIP_USER := 0
 # The tests' own start of Python, without a network. Compiled modules save each kernel a second.
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
-# Files of tests are shared among processes. JOBS=0 runs all in one.
-JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
-SHARED := -n $(JOBS) --no-loadscope-reorder
+# Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+JOBS ?= $(shell echo $$(($(CORES) + 1)))
+SHARED = -n $(JOBS) --no-loadscope-reorder
 # Nearly all of them are slow, and to import what they need takes as long as the rest.
 OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]*
 
@@ -50,6 +51,7 @@ own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a
 test: .venv/dev check-style ## Run every check: all lessons, compared with their stored outputs
 	$(PYTEST) $(SHARED) notebooks tests $(ONLY)
 
+quick: JOBS = $(CORES)
 quick: .venv/dev check-style ## Run the checks that take no notebook and little time
 	$(PYTEST) $(SHARED) tests $(OF_LESSONS) -m "not slow" $(ONLY)
 
