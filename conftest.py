@@ -68,12 +68,6 @@ def pytest_runtest_setup(item):
         os.environ.pop("CALLS_LOG", None)
 
 
-def pytest_sessionfinish():
-    """A process of xdist ends at once: it would leave its folders behind."""
-    PROFILE.cleanup()
-    calls.FOLDER.cleanup()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

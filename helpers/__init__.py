@@ -3,7 +3,8 @@
 The core takes 15 to 20 minutes to read: `client` (chat, stream, embed), `reply` (the answers),
 `errors` (what went wrong, and what to do), `keys` (the key), `plots` (figures), `modes` (where
 answers come from). A learner can stop there. It needs httpx alone; `embed` also numpy, `stream`
-also httpx-sse.
+also httpx-sse. Two small modules serve all others: `data` finds the course's files, and `atomic`
+replaces a file whole.
 
 The subpackages, each of which imports only those above it:
 

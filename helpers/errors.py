@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import functools
 import json
 import re
 from typing import Any
 
 import httpx
 
-from .data import DATA
+from .data import read_table
 from .keys import hide, hide_all
 from .reply import Json, Reply
 
@@ -105,10 +103,11 @@ class APIError(httpx.HTTPStatusError):
             if self.status == 422 and re.search(rf"\b{field}\b", self.message):
                 return f"Mistral's name for {field} is {name}."
         text = f"{self.kind} {self.code} {self.message}".lower()
+        # In the table, the status 0 stands for any, and the clue is in the error's text.
         return next(
-            hint
-            for status, clue, hint in _hints()
-            if status in (str(self.status), "0") and clue in text
+            row["hint"]
+            for row in read_table("error_hints.csv")
+            if row["status"] in (str(self.status), "0") and row["clue"] in text
         )
 
 
@@ -127,13 +126,6 @@ class StreamCut(httpx.RemoteProtocolError):
     def __reduce__(self) -> Any:
         request = None if self._request is None else _bare(self._request)
         return type(self), (self.reply, self.reason, request)
-
-
-@functools.cache
-def _hints() -> list[tuple[str, str, str]]:
-    """Rows of data/error_hints.csv: status (0: any), a clue in the error's text, the hint."""
-    with (DATA / "error_hints.csv").open(encoding="utf-8", newline="") as lines:
-        return [(row["status"], row["clue"], row["hint"]) for row in csv.DictReader(lines)]
 
 
 def _without_key(response: httpx.Response) -> httpx.Response:
@@ -211,8 +203,7 @@ def _describe(response: httpx.Response, body: Any) -> str:
 
 def _model_hint(message: str) -> str:
     name = message.rpartition(":")[2].strip()
-    with (DATA / "models.csv").open(encoding="utf-8", newline="") as lines:
-        rows = [r for r in csv.DictReader(lines) if name in (r["id"], *r["aliases"].split())]
+    rows = [r for r in read_table("models.csv") if name in (r["id"], *r["aliases"].split())]
     if not rows:
         return "No model has this name: see GET /v1/models or data/models.csv."
     row = next((row for row in rows if row["stage"] != "retired"), rows[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,14 +86,6 @@ class Reply:
             model=answer.get("model"),
             raw=answer,
         )
-
-    @classmethod
-    def from_chunks(cls, chunks: Iterable[Json]) -> Reply:
-        """Combine the `chat.completion.chunk` objects of a stream, even of an incomplete one."""
-        built = ReplyBuilder()
-        for chunk in chunks:
-            built.add(chunk)
-        return built.reply()
 
 
 class ReplyBuilder:

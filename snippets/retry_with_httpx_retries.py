@@ -8,7 +8,7 @@ import os
 import httpx
 from httpx_retries import Retry, RetryTransport
 
-statuses = [429, 500, 502, 503, 504]
+statuses = [429, 500, 502, 503, 504, 520]
 rules = Retry(total=5, allowed_methods=["POST"], status_forcelist=statuses, backoff_factor=0.5)
 with httpx.Client(transport=RetryTransport(retry=rules), timeout=60) as client:
     question = {"role": "user", "content": "Name a fruit. One word."}

@@ -18,7 +18,7 @@ async def ask_later(client, place, question, per_minute=1_200):
     body = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": question}]}
     for attempt in range(6):
         response = await client.post("/chat/completions", json=body)
-        if response.status_code not in (429, 500, 502, 503, 504):
+        if response.status_code not in (429, 500, 502, 503, 504, 520):
             break
         await asyncio.sleep(random.uniform(0, min(60, 2**attempt)))
     return response.raise_for_status().json()["choices"][0]["message"]["content"]

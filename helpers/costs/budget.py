@@ -15,7 +15,7 @@ from ..replay.wire import read_request
 from ..reply import Json, Usage, read_usage
 from ..transports.layer import Flow, Layer, Transport
 from .prices import money, price, region
-from .tokens import TokenCount, count_tokens, is_attachment, text_alone
+from .tokens import TokenCount, count_tokens, is_attachment, parts_of, text_alone
 
 # Billed by the tokens that the answers report.
 COUNTED = ("/chat/completions", "/embeddings")
@@ -192,9 +192,8 @@ def _at_most(count: TokenCount, size: int) -> int:
 
 def _count_attachments(body: Json) -> int:
     """The number of message parts that are not text and of fields that add input of their own."""
-    contents = [message.get("content") for message in body["messages"]]
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    return sum(map(is_attachment, parts)) + sum(bool(body.get(name)) for name in UNCOUNTED)
+    attached = sum(map(is_attachment, parts_of(body["messages"])))
+    return attached + sum(bool(body.get(name)) for name in UNCOUNTED)
 
 
 def _after(error: BaseException, held: float) -> float:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import difflib
 import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..data import DATA
+from ..data import DATA, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from genai_prices.types import Provider
 
-MODELS_CSV = DATA / "models.csv"
+TABLE = "models.csv"
 # Other vendors whose prices are known, by their names in the package genai-prices.
 VENDORS = ("openai", "anthropic", "google")
 
@@ -35,7 +34,7 @@ def models() -> pd.DataFrame:
     import pandas as pd
 
     dates = ["released", "deprecated", "retires", "as_of", "confirmed"]
-    return pd.read_csv(MODELS_CSV, parse_dates=dates, keep_default_na=True)
+    return pd.read_csv(DATA / TABLE, parse_dates=dates, keep_default_na=True)
 
 
 def find_model(name: str, when: datetime.date | None = None) -> Row | None:
@@ -95,7 +94,7 @@ def _meanings(name: str) -> list[_Meaning]:
     """The models that an alias has meant in turn, oldest first. An id with a date has none."""
     dated_id = re.compile(re.escape(name.removesuffix("-latest")) + r"-\d{4}")
     found: list[_Meaning] = []
-    for row in _rows():
+    for row in read_table(TABLE):
         seen = _seen(row).get(name)
         in_family = bool(row["released"] and dated_id.fullmatch(row["id"]))
         if not in_family and seen is None:
@@ -117,17 +116,11 @@ def _seen(row: Row) -> dict[str, datetime.date]:
 @functools.cache
 def _by_name() -> dict[str, Row]:
     found: dict[str, Row] = {}
-    for row in _rows():
+    for row in read_table(TABLE):
         for name in [row["id"], *row["aliases"].split()]:
             if name not in found or row["stage"] != "retired":
                 found[name] = row
     return found
-
-
-@functools.cache
-def _rows() -> list[Row]:
-    with MODELS_CSV.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
 
 
 @functools.cache

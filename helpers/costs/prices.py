@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import functools
 import operator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import SupportsIndex
 
-from ..data import DATA
+from ..data import read_table
 from ..reply import Reply, Usage
-from .models import MODELS_CSV, Row, find_model, find_vendor, suggest
+from .models import TABLE, Row, find_model, find_vendor, suggest
 
 PAGE = "https://mistral.ai/pricing"
 # In days.
@@ -92,7 +90,7 @@ def price(
 
 def reminder(today: datetime.date | None = None) -> str | None:
     """What to do when Mistral's prices were last checked more than 90 days ago; None before that."""
-    rows = [row for row in _table("models.csv") if row["stage"] != "retired"]
+    rows = [row for row in read_table(TABLE) if row["stage"] != "retired"]
     priced = [row for row in rows if row["usd_per_million_input"]]
     checked = min(_day(max(row["as_of"], row["confirmed"])) for row in priced)
     age = ((today or datetime.date.today()) - checked).days
@@ -167,7 +165,7 @@ def _row(model: str, when: datetime.date | None) -> Row:
     found = find_model(model, when)
     assert found is not None
     name = f"{found['model']} ({found['id']})"
-    past = [row for row in _table("price_history.csv") if row["id"] == found["id"]]
+    past = [row for row in read_table("price_history.csv") if row["id"] == found["id"]]
     rows = [*past, found] if found["usd_per_million_input"] else past if when else []
     day = (when or PRICE_DAY).isoformat()
     then = [row for row in rows if row["as_of"] <= day] or rows[:1]
@@ -201,11 +199,5 @@ def _day(text: str) -> datetime.date:
     return datetime.date.fromisoformat(text)
 
 
-@functools.cache
-def _table(name: str) -> list[Row]:
-    with (DATA / name).open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
 # The day on which the prices were last checked. Stored outputs depend on it, never on today.
-PRICE_DAY = max(_day(max(row["as_of"], row["confirmed"])) for row in _table(MODELS_CSV.name))
+PRICE_DAY = max(_day(max(row["as_of"], row["confirmed"])) for row in read_table(TABLE))

@@ -6,21 +6,19 @@ test suites, 2024 to 2026). The tokenizer takes two or three seconds to load, on
 
 from __future__ import annotations
 
-import csv
 import datetime
 import functools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..client import CHAT_MODEL, Messages, chat_body
-from ..data import DATA
+from ..data import read_table
 from ..reply import Json
 from .models import find_model, find_vendor, is_settled, suggest
 
-MEASURED_CSV = DATA / "measured" / "token_counts.csv"
 # The templates of these tokenizers are part of mistral-common.
 IN_MISTRAL_COMMON = ("v1", "v2", "v3", "v3 tekken", "v7")
 ROLES = ("system", "user", "assistant", "tool")
@@ -100,7 +98,7 @@ def count_tokens(
             counts_ids = template == "v11 tekken"
             total = 1 + _count_tools(tools, tool_choice)
             total += sum(_count_message(message, counts_ids) for message in chat)
-        attached = [kind for message in chat for kind in _attachments(message)]
+        attached = list(filter(is_attachment, parts_of(chat)))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"A problem in messages, tools, tool_choice or response_format: {error!r}"
@@ -133,6 +131,12 @@ def _count_again(text: str) -> int:
 def tekken() -> Any:
     """The tokenizer of `count_text`: `encode(text, bos=False, eos=False)` and `decode(ids)`."""
     return tokenizer("v3 tekken").instruct_tokenizer.tokenizer
+
+
+def parts_of(messages: Iterable[Json]) -> list[Json]:
+    """The parts of all messages whose content is a list of parts."""
+    contents = [message.get("content") for message in messages]
+    return [part for content in contents if isinstance(content, list) for part in content]
 
 
 def is_attachment(part: Json) -> bool:
@@ -192,16 +196,19 @@ def _judge(total: int, name: str, kind: str) -> TokenCount:
     return TokenCount(total, right == calls >= ENOUGH_CALLS, most, how)
 
 
-def _judge_attachments(total: int, kinds: list[str]) -> TokenCount:
-    most = sum(LARGEST_PICTURE if k == "image_url" else LARGEST_ATTACHMENT for k in kinds)
-    how = f"the text alone; {len(kinds)} pictures or documents took 8 to {most:,} tokens elsewhere"
+def _judge_attachments(total: int, attached: list[Json]) -> TokenCount:
+    pictures = sum(part.get("type") == "image_url" for part in attached)
+    most = pictures * LARGEST_PICTURE + (len(attached) - pictures) * LARGEST_ATTACHMENT
+    how = (
+        f"the text alone; {len(attached)} pictures or documents took 8 to {most:,} tokens elsewhere"
+    )
     return TokenCount(total, False, most, how)
 
 
 @functools.cache
 def _measured() -> dict[tuple[str, str], dict[str, str]]:
-    with MEASURED_CSV.open(encoding="utf-8", newline="") as lines:
-        return {(row["id"], row["kind"]): row for row in csv.DictReader(lines)}
+    rows = read_table("measured/token_counts.csv")
+    return {(row["id"], row["kind"]): row for row in rows}
 
 
 def _count_message(message: Json, counts_ids: bool) -> int:
@@ -265,13 +272,6 @@ def _as_json(arguments: str | Json) -> str:
     except ValueError:
         return str(arguments)
     return json.dumps(value, ensure_ascii=False)
-
-
-def _attachments(message: Json) -> list[str]:
-    """The types of the parts of a message that are not text."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    return [part.get("type") for part in parts if is_attachment(part)]
 
 
 def _count_texts(texts: Any) -> int:

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from ..atomic import replacing
 from . import cluster
 from .chats import VERSIONS
 from .duplicates import Records, compare, make_records
-from .files import LONGEST, lines, replacing, source_file, state
+from .files import LONGEST, lines, source_file, state
 from .report import Problem, Report
 from .rules import KEYS, Sample, check_line, excerpt
 

@@ -49,18 +49,13 @@ REASONS = {
 }
 KEYS = {"labels": "classifier", "messages": "chat", "text": "text"}
 MOST = 20  # problems of a line's form that a report lists
+# Other trainers' formats, by the keys that they have.
 FORMATS = {
-    ("conversations",): "ShareGPT: turn conversations of from and value into messages",
-    (
-        "instruction",
-        "output",
-    ): "Alpaca: make a question of instruction and input, an answer of output",
-    ("chosen", "rejected"): "preference data: it compares two answers, fine-tuning learns one",
-    (
-        "prompt",
-        "completion",
-    ): "pairs: make a message of the user of prompt, and one of the assistant of completion",
-    ("interactions",): "unknown here: rename interactions to messages",
+    "conversations": "ShareGPT: turn conversations of from and value into messages",
+    "instruction output": "Alpaca: make a question of instruction and input, an answer of output",
+    "chosen rejected": "preference data: it compares two answers, fine-tuning learns one",
+    "prompt completion": "pairs: make a message of the user of prompt, and one of the assistant of completion",
+    "interactions": "unknown here: rename interactions to messages",
 }
 BESIDE_MESSAGES = {
     "text": "it has both messages and text",
@@ -182,7 +177,7 @@ def _unreadable(line: bytes, error: str) -> Finding:
 def _form(sample: Json, found: str | None, kind: str | None, version: str) -> Iterator[Finding]:
     """What a trainer would refuse or ignore, whatever the words are."""
     if found is None:
-        hints = (hint for keys, hint in FORMATS.items() if sample.keys() >= set(keys))
+        hints = (hint for keys, hint in FORMATS.items() if sample.keys() >= {*keys.split()})
         yield "format", f"it is {next(hints, 'neither messages nor text')}", sample
     elif kind and found != kind:
         yield "format", f"it is {found}, not {kind}", sample

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..atomic import replacing
 from ..reply import Json
-from .files import replacing, source_file
+from .files import source_file
 
 
 def read(path: str | os.PathLike[str]) -> list[Json]:

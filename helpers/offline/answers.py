@@ -134,46 +134,33 @@ class Question:
         )
 
     def asks_as(self, entry: Json) -> bool:
-        """Whether the user asks as in an entry. Case, spaces and the final mark don't matter.
-
-        The results of tools so far belong to it.
-        """
-        if "holds" in entry:
-            content = self.asked[-1] if self.asked else ""
-            same = all(part in content for part in entry["holds"])
-            asked, wanted = list(self.asked[:-1]), entry.get("after", [])
-        else:
-            same, asked = True, list(self.asked)
-            wanted = [*entry.get("after", []), entry.get("ask", "")]
+        """Whether the user asks as in an entry, and the results of tools so far are its results."""
         results = entry.get("results", [])
-        same = same and len(results) == len(self.results)
-        same = same and all(part in got for part, got in zip(results, self.results, strict=False))
-        return same and [_plain(text) for text in asked] == [_plain(text) for text in wanted]
+        same = len(results) == len(self.results)
+        same = same and all(part in got for part, got in zip(results, self.results, strict=True))
+        return same and self.asks_but_for_results_as(entry)
 
     def asks_but_for_results_as(self, entry: Json) -> bool:
-        """Whether the user asks as in an entry, after any results of tools."""
-        return dataclasses.replace(self, results=()).asks_as({**entry, "results": []})
+        """Whether the user asks as in an entry. Case, spaces and the final mark don't matter."""
+        if not self.asked:
+            return False
+        *earlier, last = self.asked
+        if [_plain(text) for text in earlier] != [_plain(text) for text in entry.get("after", [])]:
+            return False
+        if "holds" in entry:
+            return all(part in last for part in entry["holds"])
+        return _plain(last) == _plain(entry.get("ask", ""))
 
     def is_steered_as(self, entry: Json) -> bool:
         """Whether all but the messages of the user is as in an entry."""
-        return not self._changes(entry)
+        return not self.needs(entry)
 
     def asks_for_label(self, entry: Json) -> bool:
         """Whether this is one message, after a system prompt that begins as a classifier's does."""
         begins = (self.system or "").startswith(entry["classifier"])
-        return begins and len(self.asked) == 1 and not self._changes({"system": self.system})
+        return begins and len(self.asked) == 1 and self.is_steered_as({"system": self.system})
 
-    def is_steered_but_for_system_as(self, entry: Json) -> bool:
-        """Whether only the system prompt may be another than in an entry."""
-        return "sources" not in entry and not self._changes({**entry, "system": self.system})
-
-    def changes(self, entries: Iterable[Json]) -> str:
-        """In words, what an answer to the same question needs; "" where one answers it as it is."""
-        known = list(entries)
-        fitting = [entry for entry in known if self.format in entry.get("formats", ["text"])]
-        return min((self._changes(entry) for entry in fitting or known), key=len, default="")
-
-    def _changes(self, entry: Json) -> str:
+    def needs(self, entry: Json) -> str:
         """In words, how a request must be steered for an entry, as far as it isn't."""
         needed = []
         if "sources" in entry:
@@ -190,14 +177,14 @@ class Question:
             needed.append(f"response_format {' or '.join(formats)}")
         elif self.format == "json_schema" and (problem := _misfit(entry, self.schema)):
             needed.append(f"a schema that it fits ({problem})")
-        if needs := self._changes_of_tools(entry):
-            needed.append(needs)
+        if tools := self._needs_of_tools(entry):
+            needed.append(tools)
         if self.pictures != _hashes(entry.get("picture")):
             picture = entry.get("picture")
             needed.append(f"the picture data/{picture}" if picture else "no picture")
         return " and ".join(needed)
 
-    def _changes_of_tools(self, entry: Json) -> str:
+    def _needs_of_tools(self, entry: Json) -> str:
         wanted = entry.get("tools", [call["name"] for call in _calls(entry)])
         if not wanted:
             return "no tools" if self.tools else ""

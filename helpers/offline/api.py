@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..reply import Json
@@ -57,30 +57,33 @@ class Api:
 
         Raises `refusals.Refused` for what the API would refuse, LookupError for what nobody knows here.
         """
-        parts = request["path"].partition("?")[0].split("/")[1:]
-        routes = {
-            ("v1", "models"): ("GET", self._models),
-            ("v1", "chat", "completions"): ("POST", self._chat),
-            ("v1", "embeddings"): ("POST", self._embed),
-            ("v1", "responses", "input_tokens"): ("POST", self._count_input),
-        }
-        if parts[:2] == ["v1", "models"] and len(parts) == 3:
-            route: Any = ("GET", self._model)
-        elif self.has_past and parts[:2] in (["v1", "files"], ["v1", "fine_tuning"]):
-            route = (request["method"], self._past)
-        elif parts[0] == "v1" and batches.is_batch(parts[1:]):
-            route = (request["method"], functools.partial(self._batch, parts[1:], content))
-        else:
-            route = routes.get(tuple(parts))
-        if route is None:
-            raise refusals.no_route(call.id[:32])
+        method, respond = self._route(request, content, call)
         if "key" in request:
             raise refusals.wrong_key()
-        method, respond = route
         if request["method"] != method:
             raise refusals.wrong_method()
-        answered: Answered = respond(request, call)
-        return answered
+        return respond(request, call)
+
+    def _route(
+        self, request: Json, content: bytes, call: Call
+    ) -> tuple[str, Callable[[Json, Call], Answered]]:
+        """The method that a path takes, and what answers it."""
+        match request["path"].partition("?")[0].split("/")[1:]:
+            case ["v1", "models"]:
+                return "GET", self._models
+            case ["v1", "models", _]:
+                return "GET", self._model
+            case ["v1", "chat", "completions"]:
+                return "POST", self._chat
+            case ["v1", "embeddings"]:
+                return "POST", self._embed
+            case ["v1", "responses", "input_tokens"]:
+                return "POST", self._count_input
+            case ["v1", "files" | "fine_tuning", *_] if self.has_past:
+                return request["method"], self._past
+            case ["v1", *parts] if parts[:1] == ["files"] or parts[:2] == ["batch", "jobs"]:
+                return request["method"], functools.partial(self._batch, parts, content)
+        raise refusals.no_route(call.id[:32])
 
     def _models(self, request: Json, call: Call) -> Answered:
         return Answered("models", {"object": "list", "data": bodies.model_cards(call.created)})

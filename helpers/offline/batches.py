@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..replay.wire import unpack
+from ..replay.wire import form_parts, unpack
 from ..reply import Json
 from . import bodies, refusals
 from .bodies import Call
@@ -131,13 +130,7 @@ class Batches:
 def _uploaded(content: bytes) -> str:
     """The text of the file in a multipart body. Raises LookupError without one."""
     boundary = content.partition(b"\r\n")[0]
-    for part in content.split(boundary)[1:-1] if boundary else ():
-        head, _, inside = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        if re.search(rb'filename="', head):
-            return inside.removesuffix(b"\r\n").decode()
+    for fields, inside in form_parts(content, boundary) if boundary else ():
+        if fields.get_filename() is not None:
+            return inside.decode()
     raise LookupError("The content of a file that is not recorded is not known here.")
-
-
-def is_batch(parts: Sequence[str]) -> bool:
-    """Whether a path belongs here; `parts` are those after /v1/."""
-    return bool(parts) and (parts[0] == "files" or list(parts[:2]) == ["batch", "jobs"])

@@ -52,10 +52,9 @@ class Call:
     @classmethod
     def recorded(cls, request: Json, turn: int, written: datetime.date) -> Call:
         """The same for the same request, so that recordings can be made again."""
-        number = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         noon = datetime.datetime.combine(written, datetime.time(12, tzinfo=datetime.UTC))
-        draws = random.Random(f"{number} {turn}")
-        return cls(number, int(noon.timestamp()), draws, random.Random(number))
+        call = cls.numbered(json.dumps(request, sort_keys=True), int(noon.timestamp()))
+        return dataclasses.replace(call, draws=random.Random(f"{call.id} {turn}"))
 
     @classmethod
     def numbered(cls, name: str, created: int) -> Call:

@@ -24,6 +24,15 @@ WITHOUT_EFFECT = """
     presence_penalty frequency_penalty repetition_penalty min_tokens top_k
     prediction guardrails safe_prompt prompt_cache_key service_tier metadata
 """
+# Who answered, by `Answered.by`, where it is no written answer.
+NOT_WRITTEN = {
+    "models": "the models as this course knows them",
+    "vectors": "the stored vectors of these texts (all-MiniLM-L6-v2's)",
+    "computed": "vectors computed here by all-MiniLM-L6-v2 in place of mistral-embed",
+    "counted": "counted here, by the rules of helpers.count_tokens",
+    "batch": "a stand-in for the Batch API, whose jobs are done at the second look",
+    "past": f"answered {PAST}",
+}
 _lock = threading.Lock()
 _reported: dict[str, Any] = {}
 
@@ -73,8 +82,8 @@ class Offline:
         except NotWritten as error:
             return [str(error), *_asks(entries)]
         same = [entry for entry in entries if question.asks_as(entry)]
-        if same and (needed := question.changes(same)):
-            return [*_written_for(question, same, needed), _free()]
+        if same and not any(map(question.is_steered_as, same)):
+            return [*_written_for(question, same), _free()]
         if question.results and any(question.asks_but_for_results_as(one) for one in entries):
             return ["Answers to this are written here for other results of its tools.", _free()]
         steered = [entry for entry in entries if "ask" in entry and question.is_steered_as(entry)]
@@ -95,28 +104,15 @@ class Offline:
 
 def source_line(answered: Answered, request: Json) -> str:
     """Who answered a request that is not recorded."""
-    match answered.by:
-        case "models":
-            return "Not recorded: the models as this course knows them."
-        case "vectors":
-            return "Not recorded: the stored vectors of these texts (all-MiniLM-L6-v2's)."
-        case "computed":
-            return (
-                "Not recorded: vectors computed here by all-MiniLM-L6-v2 in place of mistral-embed."
-            )
-        case "counted":
-            return "Not recorded: counted here, by the rules of helpers.count_tokens."
-        case "batch":
-            return "Not recorded: a stand-in for the Batch API, whose jobs are done at the second look."
-        case "past":
-            return f"Not recorded: answered {PAST}."
+    if answered.by in NOT_WRITTEN:
+        return f"Not recorded: {NOT_WRITTEN[answered.by]}."
     body, entry = request["body"], answered.entry or {}
     if "candidates" in entry:
         temperature = body.get("temperature")
         if temperature is None:
             temperature = (models.serving(body["model"]) or {}).get("temperature", 0)
-        line = "Not recorded: drawn from the course's written answers, here at temperature "
-        line += f"{temperature}"
+        line = "Not recorded: drawn from the course's written answers, here at temperature"
+        line += f" {temperature}"
         line += f" and top_p {body['top_p']}" if body.get("top_p") is not None else ""
     elif "classifier" in entry:
         line = "Not recorded: labelled by a count of words that stands in for the model"
@@ -153,12 +149,15 @@ def _embeddings_menu() -> list[str]:
     return lines
 
 
-def _written_for(question: Question, same: list[Json], needed: str) -> list[str]:
+def _written_for(question: Question, same: list[Json]) -> list[str]:
     """Under which system prompts a known question has an answer, or what else it needs."""
-    prompts = [entry.get("system", "none") for entry in same if "sources" not in entry]
-    alike = [entry for entry in same if question.is_steered_but_for_system_as(entry)]
-    if len(alike) > 1:
+    prompted = [entry for entry in same if "sources" not in entry]
+    any_prompt = [{**entry, "system": question.system} for entry in prompted]
+    if sum(map(question.is_steered_as, any_prompt)) > 1:
+        prompts = [entry.get("system", "none") for entry in prompted]
         return _fit("Answers to this are written here for these system prompts:", prompts)
+    fitting = [entry for entry in same if question.format in entry.get("formats", ["text"])]
+    needed = min(map(question.needs, fitting or same), key=len)
     return [f"An answer to this is written here with {needed}."]
 
 

@@ -7,11 +7,10 @@ it does says nothing of Mistral's models.
 
 from __future__ import annotations
 
-import csv
 import functools
 from typing import Any
 
-from ..data import DATA
+from ..data import read_table
 from . import models
 
 # Conversations. Lesson 09 asks the first, the fourth and the last; those between are there to be tried.
@@ -45,8 +44,7 @@ def label_of(message: str, system: str, model: str) -> str | None:
 
 @functools.cache
 def label_names() -> frozenset[str]:
-    with (DATA / "support_labels.csv").open(encoding="utf-8", newline="") as lines:
-        return frozenset(row["label"] for row in csv.DictReader(lines))
+    return frozenset(row["label"] for row in read_table("support_labels.csv"))
 
 
 @functools.cache
@@ -56,16 +54,10 @@ def _classifier(size: int) -> Any:
     from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with (DATA / "support_conversations.csv").open(encoding="utf-8", newline="") as lines:
-        rows = [
-            row
-            for row in csv.DictReader(lines)
-            if row["topic"] in label_names() and row["customer"]
-        ]
+    known = [row for row in read_table("support_conversations.csv") if row["customer"]]
+    rows = [row for row in known if row["topic"] in label_names()][:size]
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     model = make_pipeline(words, LogisticRegression(C=10, class_weight="balanced"))
     # As in `vectors.py`.
     with threadpool_limits(1):
-        return model.fit(
-            [row["customer"] for row in rows[:size]], [row["topic"] for row in rows[:size]]
-        )
+        return model.fit([row["customer"] for row in rows], [row["topic"] for row in rows])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import erf, softmax  # type: ignore[import-untyped]
 
 Array = npt.NDArray[Any]
 
@@ -32,14 +33,11 @@ class MiniLM:
 
     def __call__(self, text: str) -> Array:
         ids = np.array(self.tokenizer.encode(text).ids)
-        tables = "embeddings.word_embeddings", "embeddings.position_embeddings"
-        x = (
-            self.weights[f"{tables[0]}.weight"][ids]
-            + self.weights[f"{tables[1]}.weight"][: len(ids)]
+        words, places, kinds = (
+            self.weights[f"embeddings.{name}_embeddings.weight"]
+            for name in ("word", "position", "token_type")
         )
-        x = self.norm(
-            x + self.weights["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm"
-        )
+        x = self.norm(words[ids] + places[: len(ids)] + kinds[0], "embeddings.LayerNorm")
         for layer in range(self.LAYERS):
             x = self.block(x, f"encoder.layer.{layer}")
         mean: Array = x.mean(axis=0)
@@ -48,25 +46,17 @@ class MiniLM:
 
     def block(self, x: Array, name: str) -> Array:
         query, key, value = (
-            self.heads(self.linear(x, f"{name}.attention.self.{part}"))
+            self.linear(x, f"{name}.attention.self.{part}")
+            .reshape(len(x), self.HEADS, -1)
+            .transpose(1, 0, 2)
             for part in ("query", "key", "value")
         )
-        scores = query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1])
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        seen = (
-            (powers / powers.sum(axis=-1, keepdims=True) @ value)
-            .transpose(1, 0, 2)
-            .reshape(x.shape)
-        )
-        x = self.norm(
-            x + self.linear(seen, f"{name}.attention.output.dense"),
-            f"{name}.attention.output.LayerNorm",
-        )
+        shares = softmax(query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1]), axis=-1)
+        seen = (shares @ value).transpose(1, 0, 2).reshape(x.shape)
+        seen = self.linear(seen, f"{name}.attention.output.dense")
+        x = self.norm(x + seen, f"{name}.attention.output.LayerNorm")
         wide = gelu(self.linear(x, f"{name}.intermediate.dense"))
         return self.norm(x + self.linear(wide, f"{name}.output.dense"), f"{name}.output.LayerNorm")
-
-    def heads(self, x: Array) -> Array:
-        return x.reshape(len(x), self.HEADS, -1).transpose(1, 0, 2)
 
     def linear(self, x: Array, name: str) -> Array:
         found: Array = x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
@@ -80,7 +70,5 @@ class MiniLM:
 
 
 def gelu(x: Array) -> Array:
-    from scipy.special import erf  # type: ignore[import-untyped]
-
     found: Array = x * 0.5 * (1 + erf(x / np.sqrt(2)))
     return found

@@ -26,19 +26,10 @@ NOTES = {
 }
 
 
-class Clock:
-    """The recorder's clock here: streams set it, so that a recording has exact times at once."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def install(lesson: str) -> None:
     """Let every httpx and httpx2 client of this process reach the stand-in instead of Mistral's hosts."""
     stand_in = StandIn(lesson)
-    seam.clock = stand_in.clock
+    seam.clock = lambda: stand_in.now
     for lib in (httpx, httpx2):
         network = lib.HTTPTransport.handle_request
         async_network = lib.AsyncHTTPTransport.handle_async_request
@@ -67,12 +58,15 @@ def _async_below(lib: Any, stand_in: StandIn, network: Any) -> Any:
 
 
 class StandIn:
-    """The API as one lesson needs it: the same requests in the same order get the same answers."""
+    """The API as one lesson needs it: the same requests in the same order get the same answers.
+
+    now: the recorder's time. Streams set it, so that a recording has exact times at once.
+    """
 
     def __init__(self, lesson: str) -> None:
         self.api = api.Api([lesson])
         self.written = answers.script(lesson).written
-        self.clock = Clock()
+        self.now = 0.0
         self._calls: collections.Counter[str] = collections.Counter()
 
     def respond(self, lib: Any, request: Any) -> Any:
@@ -94,7 +88,7 @@ class StandIn:
         return lib.Response(
             found["status"],
             headers=found["headers"],
-            stream=_stream_type(lib)(self.clock, list(to_pieces(found))),
+            stream=_stream_type(lib)(self, list(to_pieces(found))),
             request=request,
             extensions={"stand_in": self.written.isoformat(), "note": NOTES.get(kind or "")},
         )
@@ -103,14 +97,14 @@ class StandIn:
 @functools.cache
 def _stream_type(lib: Any) -> Any:
     class Stream(lib.SyncByteStream, lib.AsyncByteStream):  # type: ignore[misc]
-        """Bytes that set the clock to their second."""
+        """Bytes that set the time to their second."""
 
-        def __init__(self, clock: Clock, pieces: list[tuple[float, bytes]]) -> None:
-            self.clock, self.began, self.pieces = clock, clock.now, pieces
+        def __init__(self, stand_in: StandIn, pieces: list[tuple[float, bytes]]) -> None:
+            self.stand_in, self.began, self.pieces = stand_in, stand_in.now, pieces
 
         def __iter__(self) -> Iterator[bytes]:
             for at, piece in self.pieces:
-                self.clock.now = self.began + at
+                self.stand_in.now = self.began + at
                 yield piece
 
         async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -23,10 +23,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..reply import Json
 from . import models, schema, tokens
@@ -41,7 +40,7 @@ AFTER = {
 }
 CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 ANY_CALL_ID = ("v13", "v15")
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=BaseModel)
 
 
 class Refused(Exception):
@@ -78,7 +77,7 @@ def no_model_card(name: str) -> Refused:
 
 def check_chat(body: Any) -> tuple[schema.ChatRequest, Json]:
     """The request and the model that serves it. Raises `Refused`."""
-    request = _read(schema.read_chat, body)
+    request = _read(schema.ChatRequest, body)
     messages = body["messages"]
     _check_order([message["role"] for message in messages], messages)
     model = _model(models.REDIRECTED.get(request.model, request.model), "completion_chat")
@@ -91,7 +90,7 @@ def check_chat(body: Any) -> tuple[schema.ChatRequest, Json]:
 
 def check_embeddings(body: Any) -> tuple[schema.EmbeddingRequest, list[str]]:
     """The request and its texts. Raises `Refused`."""
-    request = _read(schema.read_embeddings, body)
+    request = _read(schema.EmbeddingRequest, body)
     model = models.serving(request.model)
     if model is None or "embed" not in model["name"]:
         raise bad_request("invalid_model", "1500", f"Invalid model: {request.model}")
@@ -105,7 +104,7 @@ def check_embeddings(body: Any) -> tuple[schema.EmbeddingRequest, list[str]]:
     return request, texts
 
 
-def _read(read: Callable[[Any], Request], body: Any) -> Request:
+def _read(kind: type[Request], body: Any) -> Request:
     if body is None:
         missing = {"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}
         raise Refused(422, {"detail": [missing]})
@@ -114,9 +113,11 @@ def _read(read: Callable[[Any], Request], body: Any) -> Request:
         where = {"loc": ["body", 0], "msg": "JSON decode error", "input": {}}
         raise Refused(422, {"detail": [{"type": "json_invalid", **where}]})
     try:
-        return read(body)
+        return kind.model_validate(body, from_attributes=True)
     except ValidationError as error:
-        raise Refused(422, {"detail": schema.broken_rules(error)}) from None
+        rules = error.errors(include_url=False)
+        detail = [{**rule, "loc": ["body", *rule["loc"]]} for rule in rules]
+        raise Refused(422, {"detail": detail}) from None
 
 
 def _split(what: str) -> Refused:

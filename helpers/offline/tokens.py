@@ -1,4 +1,4 @@
-"""Token counts of stand-ins, as the API reports them: input as in `helpers.tokens`, and answers.
+"""Token counts of stand-ins, as the API reports them: input as in `costs.tokens`, and answers.
 
 The rules for answers were found by comparing with recorded traffic of the real API (public test suites,
 2025 and 2026); each says how often it was right.
@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..costs.tokens import count_text as count
-from ..costs.tokens import count_tokens, tekken
+from ..costs.tokens import count_tokens, parts_of, tekken
 from ..reply import Json
 
 # Pixels.
@@ -29,8 +29,7 @@ def count_prompt(body: Json) -> int:
 
 def pictures(messages: Iterable[Json]) -> list[str]:
     """The addresses of the pictures in the messages, most of them "data:image/png;base64,…"."""
-    contents = [message.get("content") for message in messages]
-    parts = [part for content in contents if isinstance(content, list) for part in content]
+    parts = parts_of(messages)
     found = [part.get("image_url") for part in parts if part.get("type") == "image_url"]
     return [str(url.get("url") if isinstance(url, dict) else url) for url in found]
 

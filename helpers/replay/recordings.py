@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import functools
 import json
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..atomic import replacing
 from ..data import DATA
 from ..reply import Json
 from .matching import differences, distance, fields_of, key_of
@@ -112,9 +111,6 @@ class Recordings:
     def __iter__(self) -> Iterator[Json]:
         return (found.item for same in self._answers.values() for found in same)
 
-    def __len__(self) -> int:
-        return sum(map(len, self._answers.values()))
-
     def find(self, request: Json) -> Recording | None:
         """The recording that answers this request now, or None.
 
@@ -209,11 +205,11 @@ class Recordings:
         return min(good or same_place, key=lambda found: distance(sent, found.fields), default=None)
 
     def _save(self, answers: dict[str, list[Recording]]) -> None:
-        """Write the whole file or nothing: a crash leaves it as it was."""
         rows = [found.text for same in answers.values() for found in _collapsed(same)]
         text = f'{{\n "lesson": {json.dumps(self.path.stem)},\n "recordings": [\n'
         text += ",\n".join(f"  {row}" for row in rows) + "\n ]\n}\n"
-        write_whole(self.path, text)
+        with replacing(self.path) as file:
+            file.write(text.encode())
 
 
 @functools.cache
@@ -232,27 +228,6 @@ def lock_recording(path: Path) -> Any:
             f"Another process is recording {path.stem}: wait for it, or shut down its kernel."
         ) from None
     return lock
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically: a crash or a full disk leaves the old one. Its mode is kept."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it; it is restored at once."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def pretty(value: Any, indent: int = 0, width: int = 110) -> str:

@@ -91,24 +91,22 @@ def _tape_type(lib: Any) -> Any:
 
         def __iter__(self) -> Iterator[bytes]:
             self.pieces = self.pieces or iter(self.stream)
-            try:
+            with self._reading():
                 for piece in self.pieces:
                     self.note(piece)
                     yield piece
-                self.complete = True
-            except GeneratorExit:
-                raise
-            except BaseException:
-                # The stream failed or its task was cancelled: there is nothing to go on with.
-                self.broken = True
-                raise
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             self.pieces = self.pieces or aiter(self.stream)
-            try:
+            with self._reading():
                 async for piece in self.pieces:
                     self.note(piece)
                     yield piece
+
+        @contextlib.contextmanager
+        def _reading(self) -> Iterator[None]:
+            try:
+                yield
                 self.complete = True
             except GeneratorExit:
                 raise
@@ -118,33 +116,27 @@ def _tape_type(lib: Any) -> Any:
                 raise
 
         def close(self) -> None:
-            try:
+            # Whatever happens, such as a task that is cancelled while it closes.
+            with contextlib.ExitStack() as last:
+                last.callback(self._once)
+                last.callback(self.stream.close)
                 if self._left_early():
                     with contextlib.suppress(lib.TransportError):
                         until = time.monotonic() + DRAIN
                         for _ in self:
                             if time.monotonic() > until:
                                 break
-            finally:
-                try:
-                    self.stream.close()
-                finally:
-                    self._once()
 
         async def aclose(self) -> None:
-            try:
+            async with contextlib.AsyncExitStack() as last:
+                last.callback(self._once)
+                last.push_async_callback(self.stream.aclose)
                 if self._left_early():
                     with contextlib.suppress(lib.TransportError):
                         until = time.monotonic() + DRAIN
                         async for _ in self:
                             if time.monotonic() > until:
                                 break
-            finally:
-                try:
-                    await self.stream.aclose()
-                finally:
-                    # A task may be cancelled while it closes.
-                    self._once()
 
         def _left_early(self) -> bool:
             begun = self.drain and self.pieces is not None

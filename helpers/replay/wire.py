@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import bisect
-import email
+import email.message
 import hashlib
 import itertools
 import json
@@ -112,14 +112,20 @@ def _read_body(content_type: str, content: bytes) -> Any:
             pass
     boundary = email.message_from_string(f"Content-Type: {content_type}\n\n").get_boundary()
     if content_type.startswith("multipart/form-data") and boundary:
-        parts = content.split(b"--" + boundary.encode())[1:-1]
-        return {"form": [_read_part(part) for part in parts]}
+        parts = form_parts(content, b"--" + boundary.encode())
+        return {"form": [_read_part(fields, inside) for fields, inside in parts]}
     return _digest(content)
 
 
-def _read_part(part: bytes) -> Json:
-    head, _, content = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
-    fields = email.message_from_bytes(head)
+def form_parts(content: bytes, boundary: bytes) -> Iterator[tuple[email.message.Message, bytes]]:
+    """The header fields and the content of each part of a multipart body."""
+    for part in content.split(boundary)[1:-1]:
+        part = part.removeprefix(b"\r\n").removesuffix(b"\r\n")
+        head, _, inside = part.partition(b"\r\n\r\n")
+        yield email.message_from_bytes(head), inside
+
+
+def _read_part(fields: email.message.Message, content: bytes) -> Json:
     name = fields.get_param("name", header="content-disposition")
     if (filename := fields.get_filename()) is None:
         return {"name": name, "value": content.decode("utf-8", errors="replace")}

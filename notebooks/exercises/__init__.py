@@ -12,9 +12,12 @@ import datetime
 import dis
 import importlib
 import inspect
+import itertools
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, KeysView, ValuesView
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +50,11 @@ class Exercise:
         if is_open([answer, named]):
             return NOT_YET
         try:
+            answer, named = plain(answer), plain(named)
             problem = self.check(*answer, **named)
         except Exception as error:
-            problem = f"Checking this answer raised {type(error).__name__}: {error}"
+            words, *_ = str(error).splitlines() or [""]
+            problem = f"Checking this answer raised {type(error).__name__}: {words}"
         if problem is not None:
             return f"Not right yet. {problem}"
         return " ".join(["Right.", *add_to_progress(self)])
@@ -88,6 +93,31 @@ def is_open(answer: Any) -> bool:
         returned = end if end.opname == "RETURN_CONST" else steps[-1]
         return not done and returned.argval is None
     return False
+
+
+def plain(answer: Any) -> Any:
+    """The same in Python's own lists, dicts and numbers, whatever library or iterator it comes from."""
+    if type(answer) is dict:
+        return {key: plain(value) for key, value in answer.items()}
+    if type(answer) in (list, tuple):
+        return type(answer)(map(plain, answer))
+    if hasattr(answer, "__enter__"):
+        # An open stream or file is the learner's to read.
+        return answer
+    if isinstance(answer, Iterator | range | KeysView | ValuesView):
+        # An endless one ends here.
+        return plain(list(itertools.islice(answer, 10_000)))
+    if isinstance(answer, Fraction | Decimal):
+        return float(answer)
+    if isinstance(answer, type) or not type(answer).__module__.startswith(("numpy", "pandas")):
+        return answer
+    # Tables and matrices are data: they stay as they are.
+    if getattr(answer, "ndim", 2) > 1 and not str(getattr(answer, "dtype", "")).startswith("int"):
+        return answer
+    # A Series with names is a dict, one with places a list.
+    if hasattr(answer, "to_dict") and all(isinstance(name, str | float) for name in answer.index):
+        return answer.to_dict()
+    return answer.tolist()
 
 
 def add_to_progress(solved: Exercise) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 import helpers
 
-from . import NOTEBOOKS, exercise
+from . import NOTEBOOKS, exercise, plain
 from .values import kind
 
 MOST_WORDS = 47
@@ -67,7 +67,7 @@ def prompt(system, try_prompt):
     except helpers.RecordingNotFound:
         return (
             "Replay has no answers to this prompt. It has some to the prompts of this lesson, and to "
-            "the third one without one of its sentences."
+            "the third one without one of its sentences, joined by a space."
         )
     if len(problems) != 4:
         return f"Your `MESSAGES` has {len(problems)} messages, and not the four of the lesson."
@@ -100,12 +100,18 @@ def order(messages):
     if not all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in messages):
         return "Each message is a dict with `role` and `content`."
     roles = [str(message["role"]) for message in messages]
+    if roles == [role for role, _ in wanted[:-1]]:
+        return "The beginning of the new answer, 'Très bien,', has no message of its own yet."
+    if "system" not in roles[:1]:
+        return f"The system prompt comes first. Your roles: {' → '.join(roles) or 'none'}."
     if roles != [role for role, _ in wanted]:
         return f"Your roles: {' → '.join(roles) or 'none'}. Compare them with the request."
     for message, (role, content) in zip(messages, wanted, strict=True):
         if message["content"] != content:
             return f"A message of the {role} is {message['content']!r}, and not {content!r}."
-    if messages[-1].get("prefix") is not True:
+    if messages[-1].get("prefix", True) is not True:
+        return f"`prefix` is True or left out. Here it is {messages[-1]['prefix']!r}."
+    if "prefix" not in messages[-1]:
         return "The API would answer with 400: an assistant message at the end needs a third field."
     if any(message.get("prefix") for message in messages[:-1]):
         return "Only the last message is a beginning. The others are old."
@@ -126,14 +132,14 @@ def kept(tokens):
     if not isinstance(tokens, dict) or set(tokens) != set(right):
         return "A dict with a number for each `top_p` is wanted: 0.05, 0.4, 0.5 and 0.95."
     for top_p, number in tokens.items():
-        if type(number) not in (int, np.int64) or not 0 <= number <= 4:
+        if type(number) not in (int, float) or number not in range(5):
             return f"For {top_p}, a number of tokens up to 4 is wanted. It is {number!r}."
         if number == 0:
             return f"At {top_p}, no token at all would be left to draw."
         if number < right[top_p]:
-            return f"At {top_p}, {number} of them are too few: they add up to {sums[number - 1]}."
+            return f"At {top_p}, {number:g} of them are too few: they add up to {sums[int(number) - 1]}."
         if number > right[top_p]:
-            return f"At {top_p}, {number} of them are too many: fewer reach {top_p} already."
+            return f"At {top_p}, {number:g} of them are too many: fewer reach {top_p} already."
     return None
 
 
@@ -189,7 +195,7 @@ def choose(temperatures):
         low, high, why = ranges[task]
         if number > 1.5:
             return f"The API refuses a temperature of {number}."
-        if not low <= number <= high:
+        if not low - 1e-6 <= number <= high + 1e-6:
             return f"For {task!r}, {number} is too {'low' if number < low else 'high'}: {why}."
     return None
 
@@ -283,7 +289,7 @@ def penalize(function):
         (1.5, -0.5, "a presence penalty of 1.5 and a frequency penalty of -0.5"),
     ):
         wanted = logits - presence * (counts > 0) - frequency * counts
-        got = function(logits.copy(), counts.copy(), presence, frequency)
+        got = plain(function(logits.copy(), counts.copy(), presence, frequency))
         if np.shape(got) != np.shape(wanted):
             return f"It returns an array with a logit for each token. It returned {got!r}."
         if not np.allclose(np.asarray(got, float), wanted, rtol=1e-9, atol=1e-12):

@@ -185,8 +185,8 @@ def shown(fault):
     "Ask another model",
     hints=(
         "Only two failures are about the plan. Which statuses do they have, and are they `retryable`?",
-        "Waiting helps against `capacity`, which is a 429, too: let its error out.",
-        "When the last model is refused, its error has to come out as well.",
+        "Waiting helps against `capacity`, which is a 429 as well: let its error through.",
+        "When the last model is refused, its error has to be raised as well.",
     ),
 )
 def fallback(ask):

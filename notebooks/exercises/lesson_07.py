@@ -1,15 +1,22 @@
 """Checks of lesson 07, Backoff and limits."""
 
+import math
 import random
 
 import httpx
 
 import helpers
 
-from . import exercise
+from . import exercise, plain
 from .values import kind
 
 PASSES = (429, 500, 502, 503, 504, 520)
+WAVES = (
+    "all 300 ask at once",
+    "of the 300 before, 20 have an answer, and the rest ask again",
+    "in each second, 20 more have their answer",
+    "in each second, 20 more have their answer",
+)
 
 
 @exercise(
@@ -27,7 +34,7 @@ def waves(requests):
         return "These are the requests that are admitted. The server sees all others as well."
     for second, (got, wanted) in enumerate(zip(requests, right, strict=True)):
         if got != wanted:
-            return f"In second {second}, {got} requests are not what arrives."
+            return f"Not {got:g} in second {second}: {WAVES[second]}."
     return None
 
 
@@ -53,7 +60,12 @@ def loop(ask):
         if len(answers) - 1 != 4:
             return f"When the status {status} stays, it asked {len(answers) - 1} times, not 4."
         if len(pauses) != 3:
-            return f"It waits {len(pauses)} times for 4 attempts: no wait follows the last one."
+            return f"It calls `sleep` {len(pauses)} times for 4 attempts, not 3: once between two."
+        if answers[-1] is not answers[-2]:
+            return f"When the status {status} stays, it did not return the last response."
+    for status in (400, 403, 404, 501):
+        if len(play(ask, [status] * 9)[0]) != 2:
+            return f"It asks again after a {status}, which is not among the statuses to retry."
     runs = [play(ask, [503] * 9)[1] for _ in range(60)]
     for number, longest in enumerate((1, 2, 4)):
         of_wait = [run[number] for run in runs]
@@ -78,7 +90,8 @@ def play(ask, statuses):
     script = iter(statuses)
 
     def send():
-        answers.append(httpx.Response(next(script)))
+        request = httpx.Request("POST", "https://api.mistral.ai/v1/chat/completions")
+        answers.append(httpx.Response(next(script), request=request))
         return answers[-1]
 
     returned = ask(send, pauses.append)
@@ -94,7 +107,7 @@ def play(ask, statuses):
 )
 def patience(retry, longest):
     if not isinstance(retry, helpers.Retry):
-        return f"`retry` is a `helpers.Retry` around a transport. This is a {kind(retry)}."
+        return f"`patient` is a `helpers.Retry` around a transport. This is a {kind(retry)}."
     if retry.total > 20:
         return f"With a total of {retry.total:g} seconds, it may begin an attempt after 20 seconds."
     if retry.total < 20:
@@ -105,7 +118,11 @@ def patience(retry, longest):
         return f"`longest` is a number of seconds. This is a {kind(longest)}."
     if longest == 20:
         return "20 seconds is when the last attempt begins at the latest. It also takes time."
-    return None if longest == 30 else f"A visitor's longest wait is not {longest:g} seconds."
+    if not math.isclose(longest, 30, rel_tol=1e-6):
+        return (
+            f"Not {longest:g}: the last attempt begins after 20 seconds, and may take its time-out."
+        )
+    return None
 
 
 @exercise(
@@ -127,15 +144,21 @@ def layers(build):
     transport = build(httpx.MockTransport(answer), clock)
     if not isinstance(transport, httpx.BaseTransport):
         return f"It returns the outermost transport. This is a {kind(transport)}."
+    if any(layer.clock is not clock for layer in wrapped(transport)):
+        return "Both layers take the clock: `clock=clock`."
     with httpx.Client(transport=transport) as client:
         answers = [client.get("https://api.mistral.ai/v1/models") for _ in range(75)]
+    if not sent:
+        return "No request reached the transport that `build` is given."
     if lost := sum(response.is_error for response in answers):
         return f"{lost} of {len(answers)} requests end with a 503, which nothing repeats."
     most = max(sum(start <= time < start + 60 for time in sent) for start in sent)
     if most > 60 and most - 60 < 60 / 4 and isinstance(transport, helpers.RateLimit):
         return f"{most} requests were sent in one minute: the retries pass the limit uncounted."
     if most > 60:
-        return f"{most} requests were sent in one minute, and not 60 at most."
+        limited = any(isinstance(layer, helpers.RateLimit) for layer in wrapped(transport))
+        why = "a stream reports no limits, so name yours" if limited else "no layer limits them"
+        return f"{most} requests were sent in one minute, not 60 at most: {why}."
     if sent[-1] - sent[0] > 100:
         return f"{len(sent)} requests took {sent[-1] - sent[0]:.0f} seconds: the limit is too low."
     return None
@@ -149,15 +172,18 @@ def layers(build):
     ),
 )
 def shares(fixed, shared):
-    for what, answer, right in (("fixed", fixed, 8), ("shared", shared, 2)):
+    for what, answer, right in (("fixed_share", fixed, 8), ("one_window", shared, 2)):
         if isinstance(answer, bool) or not isinstance(answer, int | float):
             return f"`{what}` is a number of minutes. This is a {kind(answer)}."
-        if answer == right + 1:
+        if math.isclose(answer, right + 1, rel_tol=1e-6):
             return f"`{what}`: that is the number of windows. The first begins at minute 0."
-        if what == "fixed" and answer == 2:
-            return "`fixed`: the other workers' shares can't be used by this one."
-        if answer != right:
-            return f"`{what}`: not {answer:g} minutes."
+        if what == "fixed_share" and math.isclose(answer, 2, rel_tol=1e-6):
+            return "`fixed_share`: the other workers' shares can't be used by this one."
+        if not math.isclose(answer, right, rel_tol=1e-6):
+            many, most = (90, 10) if what == "fixed_share" else (180, 60)
+            return (
+                f"`{what}`: not {answer:g} minutes. {many} requests go out, {most} in each window."
+            )
     return None
 
 
@@ -170,10 +196,12 @@ def shares(fixed, shared):
 )
 def leaks(leaks):
     if isinstance(leaks, str) or not isinstance(leaks, set | list | tuple | frozenset):
-        return f"A set of names is wanted. This is a {kind(leaks)}."
+        return f"A list of names is wanted. This is a {kind(leaks)}."
     found, needed = set(leaks), {"headers", "messages", "answer", "user"}
     useful = {"status", "correlation_id", "model", "attempts", "total_tokens"}
     if unknown := sorted(map(str, found - needed - useful)):
+        if "authorization" in unknown[0]:
+            return "'authorization' is inside a field: name the field of the line."
         return f"The line has no field {unknown[0]!r}."
     if harmless := sorted(found & useful):
         return f"{harmless[0]!r} holds neither a key nor a text, and it helps at night: keep it."
@@ -201,7 +229,7 @@ def equal(equal_jitter):
     for attempt in range(1, 11):
         whole = min(60, 2.0 ** (attempt - 1))
         chance = random.Random(attempt)
-        drawn = [equal_jitter(attempt, 1.0, chance) for _ in range(200)]
+        drawn = plain([equal_jitter(attempt, 1.0, chance) for _ in range(200)])
         if not all(isinstance(wait, int | float) for wait in drawn):
             return f"A wait is a number of seconds. It returned {drawn[0]!r}."
         if min(drawn) < whole / 2:
@@ -212,6 +240,9 @@ def equal(equal_jitter):
             return f"After attempt {attempt}, it nearly always waits {drawn[0]:g} s: no jitter."
         if max(drawn) - min(drawn) < whole / 4:
             return f"After attempt {attempt}, it waits {min(drawn):.2f} to {max(drawn):.2f} s: too narrow."
+    once, again = (equal_jitter(3, 1.0, random.Random(0)) for _ in range(2))
+    if once != again:
+        return "Draw from `chance`, as the others do: with the same seed, it waited another time."
     return None
 
 
@@ -242,7 +273,15 @@ def breaker(breaker):
                     client.get("https://api.mistral.ai/v1/models")
                 except httpx.ConnectError:
                     refused += 1
+                except AttributeError:
+                    return "`handle_request` returns the response of the transport inside."
+                except Exception as error:
+                    return f"It raised {type(error).__name__}, not httpx.ConnectError: {error}"
         answers = [entry or 200 for entry in script]
+        if not inside.played:
+            return "A new breaker begins open: keep the count in `self`, not in the class."
+        if len(inside.played) > seen and refused:
+            return "It asks the transport inside even when it is open: look at the count first."
         if len(inside.played) != seen:
             return (
                 f"If the answers are {answers}, the server sees {len(inside.played)}, not {seen}."
@@ -252,6 +291,13 @@ def breaker(breaker):
                 f"If the answers are {answers}, {refused} calls raised ConnectError, not {opened}."
             )
     return None
+
+
+def wrapped(transport):
+    """The layers of a transport, from the outside in."""
+    while isinstance(transport, helpers.Retry | helpers.RateLimit):
+        yield transport
+        transport = transport.transport
 
 
 def not_numbers(values, count):

@@ -4,6 +4,8 @@ import math
 import numbers
 import re
 
+from helpers import finetuning
+
 from . import exercise
 from .values import kind
 
@@ -26,6 +28,18 @@ WISHES = {
     ),
 }
 REASONS = (None, "last message", "duplicate", "format", "bad JSON")
+# What the line shows that speaks against another reason.
+LINES = {
+    '{"messages": [hi, bye]}': "a question, then an answer",
+    '{"messages": [hi, bye, hi]}': "after the answer, one more question follows",
+    '{"messages": [hi, bye]}, which is the line before once more': "the file has this line already",
+    '{"prompt": "Hi", "completion": "Hello"}': "it is JSON, but has no `messages`",
+    '{"messages": [hi, bye]': "a brace is open at its end",
+}
+# Rounded to cents is right as well.
+CENT = 0.0051
+# Tokens of the longest good sample, as the lesson counts them.
+LONGEST = 621
 TURNS = (
     ("user", "Do you rent trailers?"),
     ("assistant", "No idea."),
@@ -84,7 +98,7 @@ def convert(from_pair):
             return f"The roles are {', '.join(map(str, roles)) or 'none'}, not user, assistant."
         for message, text in zip(messages, (prompt, completion), strict=True):
             if message["content"] != text.strip():
-                return f"{text!r} became {message['content']!r}."
+                return f"{text!r} became {message['content']!r}, not {text.strip()!r}."
         if set(sample) != {"messages"}:
             return f"The sample has other keys beside `messages`: {sorted(sample)}."
     return None
@@ -101,16 +115,18 @@ def convert(from_pair):
 def predict(reasons):
     if not isinstance(reasons, dict):
         return f"`reasons` is a dict, from each line to its reason. This is a {kind(reasons)}."
-    if len(reasons) != len(REASONS):
-        return f"There are {len(REASONS)} lines, and {len(reasons)} reasons here."
-    for number, (line, given) in enumerate(reasons.items(), 1):
-        wanted = REASONS[number - 1]
+    if set(reasons) != set(LINES):
+        return "The keys are the five lines, as in the cell. Change the values only."
+    for number, (line, wanted) in enumerate(zip(LINES, REASONS, strict=True), 1):
+        given = reasons[line]
         if given is not None and not isinstance(given, str):
             return f"A reason is a text or None. That of line {number} is {given!r}."
+        if given is not None and given not in finetuning.REASONS:
+            return f"{given!r} is not one of the reasons. A good line has None."
         if given != wanted and wanted is None:
             return f"Line {number} is good: a question, then an answer. You wrote {given!r}."
         if given != wanted:
-            return f"Line {number} is not {given!r}: {line}"
+            return f"Line {number} is not {given!r}: {LINES[line]}."
     return None
 
 
@@ -122,9 +138,7 @@ def predict(reasons):
     ),
 )
 def pattern(expression):
-    if isinstance(expression, re.Pattern):
-        expression = expression.pattern
-    if not isinstance(expression, str):
+    if not isinstance(expression, str | re.Pattern):
         return f"A regular expression is a text. This is a {kind(expression)}."
     try:
         found = re.compile(expression)
@@ -138,8 +152,11 @@ def pattern(expression):
     for text, wanted in whole:
         got = [match[0] for match in found.finditer(text)]
         if got != wanted:
-            return f"In {text!r} it finds {got or 'nothing'}."
-    for text in ("AM-20-123", "XAM-2026-001234", "AM-2026-001234", "XAM-2026-00123", "am-2026-1"):
+            return f"In {text!r} it finds {got or 'nothing'}, not {wanted}."
+    for text in (
+        *("AM-20-123", "XAM-2026-001234", "AM-2026-001234", "XAM-2026-00123"),
+        *("am-2026-00123", "42-2026-00123", "A-2026-00123"),
+    ):
         if match := found.search(text):
             return f"In {text!r} it finds {match[0]!r}, which is no customer number."
     return None
@@ -216,8 +233,8 @@ def config(corrected):
         number = corrected[name]
         if isinstance(number, bool) or not isinstance(number, numbers.Real) or not number > 0:
             return f"`{name}` is a positive number. It is {number!r}."
-    if corrected["sequence_len"] < 700:
-        return f"Samples of more than {corrected['sequence_len']} tokens don't fit into a sequence."
+    if corrected["sequence_len"] < LONGEST:
+        return f"The longest sample has {LONGEST} tokens, and a sequence {corrected['sequence_len']:g}."
     if corrected["num_epochs"] > 10:
         return f"After {corrected['num_epochs']} epochs, the model recites a small set by heart."
     if corrected["learning_rate"] != 0.0001:
@@ -245,10 +262,12 @@ def steps(steps_of_job, dollars):
         return (
             f"{steps_of_job} steps are wrong: tokens of both epochs / tokens of a step, rounded up."
         )
-    if math.isclose(dollars, tokens / 5000 / 3600 * 4, rel_tol=1e-3):
+    if abs(dollars - tokens / 5000 / 3600 * 4) < CENT:
         return "The minutes for loading cost money, too."
+    if abs(dollars - (tokens / 2 / 5000 / 3600 + 0.1) * 4) < CENT:
+        return f"{dollars} dollars are the cost of one epoch, and there are two."
     right = (tokens / 5000 / 3600 + 0.1) * 4
-    if not math.isclose(dollars, right, rel_tol=1e-9) and round(right, 2) != dollars:
+    if abs(dollars - right) > CENT:
         return f"{dollars} dollars are wrong: (hours of training + hours of loading) * 4."
     return None
 
@@ -265,10 +284,12 @@ def verdict(gain, report_it):
         return "`gain` is the difference alone. `compare` returns it first."
     if isinstance(gain, bool) or not isinstance(gain, numbers.Real):
         return f"`gain` is a number. This is a {kind(gain)}."
-    if math.isclose(gain, -0.2):
+    if math.isclose(gain, -0.2, rel_tol=1e-6):
         return "The sign is the wrong way round: the new model counts as the second."
-    if not math.isclose(gain, 0.2):
-        return f"{gain} is not the difference of 13 and 9 good drafts among 20."
+    if not math.isclose(gain, 0.2, rel_tol=1e-6):
+        return f"{gain:g} is not the difference of 13 and 9 good drafts among 20, as a share."
+    if isinstance(report_it, str):
+        report_it = report_it.replace("’", "'")
     if report_it not in ("better", "worse", "can't tell"):
         return f"{report_it!r} is not one of 'better', 'worse' and \"can't tell\"."
     if report_it != "can't tell":

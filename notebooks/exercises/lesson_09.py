@@ -4,7 +4,7 @@ import datetime
 
 import helpers
 
-from . import exercise
+from . import exercise, plain
 from .values import close, is_number, kind
 
 SMALL = "mistral-small-latest"
@@ -69,7 +69,7 @@ def window(window):
         ([system, *turns], 0, [system]),
     ):
         kept = list(given)
-        got = window(kept, last)
+        got = plain(window(kept, last))
         if kept != given:
             return "The function changes the list that it was given: the conversation is lost."
         if not isinstance(got, list | tuple):
@@ -105,13 +105,14 @@ def month(small, medium):
         for price, mistake in (
             (bill.usd, "is in dollars, not in euros"),
             (one_day.eur, "is the price of one day"),
+            (helpers.price(QUESTION, model).eur, "is the price of one question"),
             (helpers.price((tokens[0], 0), model).eur, "leaves out the answers"),
             (helpers.price((0, tokens[1]), model).eur, "leaves out the questions"),
         ):
             if close(got, price):
-                return f"{got:,.2f} for {model} {mistake}."
+                return f"{got:,.6g} for {model} {mistake}."
         if not is_rounded(got, bill.eur):
-            return f"A month with {model} doesn't cost {got:,.2f} euros."
+            return f"A month with {model} doesn't cost {got:,.6g} euros."
     return None
 
 
@@ -133,7 +134,11 @@ def later(dollars):
         return f"{dollars:,.2f} dollars is the price of {helpers.costs.PRICE_DAY}, which will have ended."
     if is_rounded(dollars * LABELS, right):
         return "This is the price of one label, not of a million."
-    return None if is_rounded(dollars, right) else f"It won't cost {dollars:,.2f} dollars."
+    if is_rounded(dollars, right):
+        return None
+    return (
+        f"It won't cost {dollars:,.2f} dollars: 209 tokens in and 2 out, at the prices of that day."
+    )
 
 
 @exercise(
@@ -158,7 +163,7 @@ def thinking(thinking):
         return "This leaves out the two tokens of the answer, which are in the bill as well."
     if abs(thinking - right) > 1:
         times = (without + thinking * 7.50) / without
-        return f"With {thinking:g} thinking tokens, the bill would be {times:,.1f} times as high."
+        return f"With {thinking:g} thinking tokens, the bill would be {times:,.2f} times as high."
     return None
 
 
@@ -235,9 +240,12 @@ def limit(smallest):
     ):
         if close(smallest, helpers.price(wrong, SMALL).usd):
             return f"{smallest:.6f} {mistake}."
-    if close(smallest, right) or round(smallest, 6) == round(right, 6):
+    # Rounded up to six places, it lets one pass as well; rounded down, it doesn't.
+    if close(smallest, right) or right <= smallest <= right + 1e-6:
         return None
     compared = "lets nothing pass" if smallest < right else "is more than one request needs"
+    if round(smallest, 6) == round(right, 6):
+        compared += ", since it is rounded down"
     return f"A limit of {smallest:g} dollars {compared}."
 
 
@@ -278,12 +286,14 @@ def pick(pick):
     columns = ["accuracy", "dollars per 1,000"]
     summary = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     for enough, right in ((0.5, "cheap"), (0.8, "good"), (0.9, "good"), (0.95, "strong")):
-        got = pick(summary.copy(), enough)
+        got = plain(pick(summary.copy(), enough))
+        if not isinstance(got, str | None):
+            return f"The function returns the name of a model. It returned {got!r}."
         if got != right:
             table = ", ".join(f"{name} {a:.0%} for {paid}" for name, (a, paid) in rows.items())
             return f"Of {table}, {right!r} is the cheapest with {enough:.0%}. It returned {got!r}."
     try:
-        got = pick(summary.copy(), 0.99)
+        got = plain(pick(summary.copy(), 0.99))
     except Exception as error:
         return f"Where no model is good enough, it raised {type(error).__name__}."
     return None if got is None else f"No model has 99%, but it returned {got!r}."

@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 
-from . import exercise
+from . import exercise, plain
 from .values import close, kind
 
 NOT_FOUND = "not found in the documents"
@@ -24,11 +24,18 @@ SOURCES = {
     ),
 )
 def group(pairs):
-    if not isinstance(pairs, list | tuple) or not all(is_pair(pair) for pair in pairs):
+    if not isinstance(pairs, list | tuple | set) or not all(is_pair(pair) for pair in pairs):
         return f"A list of pairs (first, last) is wanted. This is {pairs!r}."
-    lengths, found = [50, 40, 30, 90, 20], [tuple(pair) for pair in pairs]
-    if [i for first, last in found for i in range(first, last + 1)] != list(range(5)):
-        return f"Each of the sentences 0 to 4 belongs to one group, in their order: {found}."
+    lengths, found = [50, 40, 30, 90, 20], sorted(tuple(map(int, pair)) for pair in pairs)
+    for first, last in found:
+        if not 0 <= first <= last <= 4:
+            return f"{(first, last)}: the sentences are 0 to 4, and a pair includes its last one."
+    for sentence in range(5):
+        groups = sum(first <= sentence <= last for first, last in found)
+        if groups != 1:
+            return (
+                f"Sentence {sentence} is in {groups or 'none'} of these groups, and belongs to one."
+            )
     for first, last in found:
         words = sum(lengths[first : last + 1])
         if words > 80 and first != last:
@@ -71,11 +78,11 @@ def safe(steps):
         return f"Each of {', '.join(sorted(names))} is wanted once. This is {list(steps)}."
     at = {step: steps.index(step) for step in steps}
     for first, second, what in (
-        ("create", "upload", "there is nothing to upload to"),
-        ("embed", "create", "if embedding fails, an empty collection stays behind"),
-        ("embed", "upload", "there are no vectors to upload"),
-        ("upload", "switch", "searches would see half an index"),
         ("switch", "delete", "for a moment, the alias would name nothing"),
+        ("upload", "switch", "searches would see half an index"),
+        ("create", "upload", "there is nothing to upload to"),
+        ("embed", "upload", "there are no vectors to upload"),
+        ("embed", "create", "if embedding fails, an empty collection stays behind"),
     ):
         if at[first] > at[second]:
             return f"With {second!r} before {first!r}, {what}."
@@ -91,15 +98,16 @@ def safe(steps):
     ),
 )
 def prompt(messages):
-    if not isinstance(messages, list | tuple) or not all(
-        isinstance(m, dict) and isinstance(m.get("content"), str) for m in messages
-    ):
-        return f"A list of messages is wanted, each with a text. This is a {kind(messages)}."
+    if not isinstance(messages, list | tuple):
+        return f"A list of messages is wanted. This is a {kind(messages)}."
+    for message in messages:
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            return f"A message is a dict with `role` and `content`. This is {message!r:.60}."
     roles = [message.get("role") for message in messages]
     if roles != ["system", "user"]:
         return f"The roles are {', '.join(map(str, roles)) or 'none'}, not system, user."
     system, user = (message["content"] for message in messages)
-    if user != QUESTION:
+    if user.strip() != QUESTION:
         return f"The user's message is the question alone. It is {user[:60]!r}."
     for name, text in SOURCES.items():
         if text not in system:
@@ -107,7 +115,7 @@ def prompt(messages):
         if not re.search(
             rf"""<source id=["']{name}["']>\s*{re.escape(text)}\s*</source>""", system
         ):
-            return f"The source {name} doesn't stand between its tags."
+            return f'{name} doesn\'t stand between its tags: <source id="{name}"> and </source>.'
     if NOT_FOUND not in system:
         return "No rule says what to write if the sources don't hold the answer."
     if "instruction" not in system.lower():
@@ -155,7 +163,9 @@ def measures(recall, mrr):
         if close(share, right[k] * 5 / 4):
             return f"Recall at {k}: divide by all five questions; the lost one counts as well."
         if not close(share, right[k]):
-            return f"Recall at {k} is not {share:g}."
+            return (
+                f"Recall at {k} is not {share:g}: count the places up to {k}, and divide by five."
+            )
     total = 1 + 1 / 3 + 1 / 2
     for wrong, why in (
         ((total + 1 / 12) / 5, "a place beyond ten counts 0"),
@@ -165,7 +175,9 @@ def measures(recall, mrr):
         if close(mrr, wrong):
             return f"MRR: {why}."
     # Also rounded to two places, as in the table.
-    return None if abs(mrr - total / 5) < 0.0051 else f"The MRR is not {mrr:g}."
+    return (
+        None if abs(mrr - total / 5) < 0.0051 else f"The MRR is not {mrr:g}, the mean of 1 / place."
+    )
 
 
 @exercise(
@@ -189,16 +201,20 @@ def fuse(fused):
         for ranking in (one, two):
             for place, name in enumerate(ranking, 1):
                 sums[name] = sums.get(name, 0) + 1 / (60 + place)
-        got = fused(list(one), list(two))
+        got = plain(fused(list(one), list(two)))
         what = f"For {one} and {two}, it returned {got!r}"
         if not isinstance(got, list | tuple):
             return f"{what}, which is no list."
         if sorted(map(str, got)) != sorted(sums):
-            return f"{what}: each chunk is wanted once."
+            return f"{what}: each name is wanted once, and nothing else."
         scores = [sums[name] for name in got]
         if any(b - a > 1e-12 for a, b in itertools.pairwise(scores)):
             best = max(sums, key=sums.get)
             return f"{what}. The highest sum is {sums[best]:.4f}, of {best!r}."
+    # Counted from 0, place 1 alone would be more than the places 61 and 62.
+    one, two = (["x", *map(str, range(60)), "y"], [*map(str, range(60, 120)), "y"])
+    if plain(fused(one, two))[0] != "y":
+        return "A name at the places 61 and 62 has more than one at place 1: places begin at 1."
     return None
 
 
@@ -236,17 +252,27 @@ def verdict(failed):
     ),
 )
 def half(both, one):
-    for what, got, right in (
-        ("both halves", both, [18, 14, math.inf, math.inf]),
-        ("one half", one, [6, 2, 2, 1]),
-    ):
+    names = ["words (BM25)", "meaning", "hybrid", "re-ranked"]
+    rights = [18, 14, math.inf, math.inf], [6, 2, 2, 1]
+    both, one = (
+        [got[name] for name in names] if isinstance(got, dict) and set(got) == set(names) else got
+        for got in (both, one)
+    )
+    if [both, one] == [*rights[::-1]]:
+        return "The two lists are the wrong way round: the question with both halves is the first."
+    for what, got, right in zip(("both halves", "one half"), (both, one), rights, strict=True):
         if not isinstance(got, list | tuple) or len(got) != 4:
             return f"For {what}, a list of four places is wanted, in the order of `WAYS`: {got!r}."
-        for way, (place, wanted) in enumerate(zip(got, right, strict=True), 1):
+        for place in got:
             if isinstance(place, bool) or not isinstance(place, int | float):
-                return f"For {what}, {place!r} is no place."
+                return f"For {what}, {place!r} is no place: write a number or float('inf')."
+        if list(got) == right[::-1] or [place + 1 for place in got] == right:
+            return f"For {what}: the order is that of `WAYS`, and `covered` counts from 1."
+        for name, place, wanted in zip(names, got, right, strict=True):
+            if place == math.inf != wanted:
+                return f"For {what}, {name!r} finds it: ask for 20 hits."
             if place != wanted:
-                return f"For {what}, way {way} doesn't find it at place {place:g}: ask for 20 hits."
+                return f"For {what}, {name!r} doesn't find it at place {place:g}."
     return None
 
 
@@ -258,12 +284,16 @@ def half(both, one):
     ),
 )
 def heading(recall_with, recall_without):
-    for what, got, right, other in (
-        ("with the heading", recall_with, 0.70, 0.94),
-        ("without the heading", recall_without, 0.62, 0.92),
+    for what, got, right, wrong_way, other in (
+        ("with the heading", recall_with, 0.70, 0.62, 0.94),
+        ("without the heading", recall_without, 0.62, 0.70, 0.92),
     ):
         if isinstance(got, bool) or not isinstance(got, int | float):
-            return f"A number is wanted {what}. This is a {kind(got)}."
+            return f"A number is wanted {what}, the measure 'recall@1'. This is a {kind(got)}."
+        if not 0 <= got <= 1:
+            return f"{got:g} is not a share, which is between 0 and 1."
+        if close(got, wrong_way):
+            return f"{got:.2f} is recall at 1 {'without' if wrong_way < right else 'with'} the heading."
         if close(got, other):
             return f"{got:.2f} is the recall at 5 {what}, not at 1."
         if not close(got, right):
@@ -281,6 +311,8 @@ def heading(recall_with, recall_without):
 def own(text, parts):
     if not isinstance(text, str):
         return f"The first answer is the text itself. This is a {kind(text)}."
+    if "\n" not in text and text.endswith((".md", ".txt")):
+        return f"{text!r} is the name of a file: read its text with `Path(…).read_text`."
     if len(re.findall(r"^#{1,6} .", text, re.MULTILINE)) < 2:
         return "The text needs two headings at least: lines that begin with #."
     keys = {"id", "title", "start", "end", "text"}
@@ -288,8 +320,8 @@ def own(text, parts):
         isinstance(part, dict) and keys <= part.keys() for part in parts
     ):
         return "The second answer is the list of chunks that `cut` returns."
-    if len(parts) < 3:
-        return f"The text gives only {len(parts)} chunks: take a longer one."
+    if not parts:
+        return "There are no chunks: `cut` takes a name first, and then the text."
     if len({part["title"] for part in parts}) < 2:
         return "All chunks have the same heading: write something below two headings."
     for part in parts:
@@ -298,6 +330,8 @@ def own(text, parts):
             return f"The chunk {part['id']} is not from this text: cut the text again."
         if len(body.split()) > 40 and len(re.findall(r"[.!?]\s", body)):
             return f"The chunk {part['id']} has {len(body.split())} words, not 40 at most."
+    if len(parts) < 3:
+        return f"The text gives only {len(parts)} chunks: take a longer one."
     return None
 
 
@@ -313,4 +347,8 @@ def wrong_letters(answer, why):
 
 
 def is_pair(pair):
-    return isinstance(pair, list | tuple) and len(pair) == 2 and all(type(i) is int for i in pair)
+    return isinstance(pair, list | tuple) and len(pair) == 2 and all(map(is_whole, pair))
+
+
+def is_whole(number):
+    return type(number) in (int, float) and number == number // 1

@@ -296,7 +296,7 @@ def _action(number):
 
 
 @exercise(
-    "Find the bug",
+    "Find three bugs",
     hints=(
         "There are three mistakes. Compare with the last lines of `solve`.",
         "What must stand before the results? And which call does a result answer?",

@@ -125,7 +125,7 @@ CONVERSATIONS = (
 @exercise(
     "Check the roles",
     hints=(
-        "The number of messages is odd. What does that tell about an empty list?",
+        "The number of messages is odd. What does that mean for an empty list?",
         "`enumerate` gives each message its number; even ones are the user's.",
         "`message.get(…)` needs a dict: check that first.",
     ),

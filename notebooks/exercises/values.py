@@ -1,5 +1,7 @@
 """What checks ask of a learner's value."""
 
+import math
+
 
 def kind(value):
     """The name of its type."""
@@ -15,5 +17,5 @@ def is_number(value):
 
 
 def close(a, b):
-    """Whether two numbers differ by rounding alone."""
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
+    """Whether two numbers agree to six digits."""
+    return math.isclose(a, b, rel_tol=1e-6)

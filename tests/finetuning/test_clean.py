@@ -113,8 +113,8 @@ def test_a_symbolic_link_is_followed(tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-from helpers.finetuning import files
-with files.replacing(Path(sys.argv[1])) as file:
+from helpers.atomic import replacing
+with replacing(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
     print("open", flush=True)

@@ -12,12 +12,9 @@ from typing import Any
 import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config
 
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-# A history would be saved when the process ends, to a folder that is gone by then.
-WITHOUT_HISTORY = Config({"HistoryManager": {"enabled": False}})
 
 
 class Lesson:
@@ -26,7 +23,7 @@ class Lesson:
     def __init__(self, name: str) -> None:
         book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         self.cells = {cell.id: cell for cell in book.cells if cell.cell_type == "code"}
-        self.shell = InteractiveShell.instance(config=WITHOUT_HISTORY)
+        self.shell = InteractiveShell.instance()
         self.shell.reset(new_session=True)
 
     @property

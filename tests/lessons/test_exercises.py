@@ -1,13 +1,18 @@
 """Exercises: what they print, what they remember, and that right passes and wrong fails."""
 
 import inspect
+import itertools
 import json
 import re
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import exercises
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.lessons.solutions import answers_of, numbers, solutions
@@ -63,6 +68,51 @@ def test_a_function_is_open_until_it_does_something():
     assert total.judge(untouched) == total.judge(documented) == exercises.NOT_YET
     assert total.judge(returns_none) != exercises.NOT_YET
     assert total.judge(len) != exercises.NOT_YET
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        ([np.int64(1), np.float64(0.5), np.True_, np.str_("a")], [1, 0.5, True, "a"]),
+        (np.array([1.5, 2]), [1.5, 2.0]),
+        (np.array([[0, 1], [2, 3]]), [[0, 1], [2, 3]]),
+        (pd.Series([3, 4], index=[1, 0]), [3, 4]),
+        (pd.Series({"A": True, "B": None}), {"A": True, "B": None}),
+        ({"x": range(2), "y": zip("a", [1], strict=True)}, {"x": [0, 1], "y": [("a", 1)]}),
+        (dict.fromkeys("ab").keys(), ["a", "b"]),
+        ((Fraction(1, 4), Decimal("0.5")), (0.25, 0.5)),
+        (itertools.repeat(1), [1] * 10_000),
+    ],
+    ids=[
+        "numpy's scalars",
+        "array",
+        "matrix",
+        "series",
+        "named series",
+        "iterators",
+        "keys",
+        "fractions",
+        "without end",
+    ],
+)
+def test_an_answer_of_any_library_reaches_the_check_as_plain_python(answer, same):
+    got = exercises.plain(answer)
+    assert got == same
+    assert repr(got) == repr(same), "of the same types"
+
+
+@pytest.mark.parametrize(
+    "answer", [pd.DataFrame({"a": [1]}), np.eye(2), np.exp, len, dict, None, "text", {1}], ids=repr
+)
+def test_tables_matrices_and_functions_reach_the_check_as_they_are(answer):
+    assert exercises.plain(answer) is answer
+
+
+def test_an_error_of_several_lines_is_cut_to_one():
+    def breaks(answer):
+        raise ValueError("one\ntwo")
+
+    assert exercises.Exercise(breaks, "x", []).judge(1).endswith("raised ValueError: one")
 
 
 def test_an_answer_that_breaks_the_check_is_reported_in_one_line():
@@ -189,6 +239,17 @@ def test_the_notebook_has_each_exercise_with_its_starter_and_solution(number):
         assert f"check.{cell.metadata['exercise']}(" in cell.source
     folded = "".join(source for _, source in solutions(book))
     assert "..." not in folded.replace("…", ""), "a solution leaves nothing open"
+
+
+@each
+def test_the_notebook_calls_each_exercise_by_its_title(number):
+    """`progress` sends people to a title: they look for that heading."""
+    headings, cells = {}, BOOKS[number].cells
+    for before, cell in itertools.pairwise(cells):
+        if "exercise" in cell.metadata:
+            heading = re.findall(r"^###? (?:Exercise: )?(.+)$", before.source, re.MULTILINE)[-1]
+            headings[cell.metadata["exercise"]] = heading.replace("`", "")
+    assert headings == {part.name: part.title for part in KNOWN[number]}
 
 
 @each

@@ -17,7 +17,7 @@ from helpers.replay.matching import key_of
 from helpers.replay.recorder import is_kept
 from helpers.replay.recordings import Recordings
 from helpers.replay.wire import unpack
-from helpers.reply import Reply
+from helpers.reply import Reply, ReplyBuilder
 from tests.lessons.calls import LESSONS
 from tests.model_ids import problem
 
@@ -170,7 +170,10 @@ def usage_and_replies(response):
     """The usage of a recorded answer, and a `Reply` for each of its choices."""
     if "events" in response:
         chunks = [event["data"] for event in response["events"][:-1]]
-        return chunks[-1]["usage"], [Reply.from_chunks(chunks)]
+        built = ReplyBuilder()
+        for chunk in chunks:
+            built.add(chunk)
+        return chunks[-1]["usage"], [built.reply()]
     answer = response["body"]
     return answer["usage"], [Reply.from_json({**answer, "choices": [c]}) for c in answer["choices"]]
 

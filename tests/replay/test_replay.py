@@ -18,7 +18,6 @@ import helpers
 from helpers import modes
 from helpers.keys import api_key
 from helpers.replay import matching, seam
-from tests.lessons.cells import WITHOUT_HISTORY
 
 URL = "https://api.mistral.ai/v1/chat/completions"
 CHEESE = {
@@ -362,7 +361,7 @@ def test_an_error_is_not_the_nearest_recording(recorded):
 
 def test_a_miss_in_a_notebook_is_its_message_alone(recorded):
     recorded(item(CHEESE, {"body": ANSWER}))
-    shell = InteractiveShell(config=WITHOUT_HISTORY)
+    shell = InteractiveShell()
     for call in (
         "import helpers; helpers.chat('Bread?')",
         "import httpx; httpx.post(URL, json={}, headers=SIGNED)",

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 
 from tests.lessons.solutions import Answers
 
@@ -127,10 +128,12 @@ ANSWERS = {
         ],
     ),
     "order": Answers(
-        right=[(MESSAGES,), (tuple(MESSAGES),)],
+        right=[(MESSAGES,), (tuple(MESSAGES),), f"check.order(iter({MESSAGES!r}))"],
         wrong=[
             (([*MESSAGES[:4], {"role": "assistant", "content": "Très bien,"}],), "with 400"),
-            ((MESSAGES[:4],), "system → user → assistant → user."),
+            ((MESSAGES[:4],), "'Très bien,', has no message of its own"),
+            ((MESSAGES[1:],), "The system prompt comes first"),
+            (([*MESSAGES[:4], MESSAGES[4] | {"prefix": "Très bien,"}],), "Here it is 'Très bien,'"),
             (([*MESSAGES[1:4], MESSAGES[0], MESSAGES[4]],), "user → system"),
             (([*MESSAGES[:2], MESSAGES[2] | {"content": "Hi"}, *MESSAGES[3:]],), "is 'Hi'"),
             (([message | {"prefix": True} for message in MESSAGES],), "Only the last"),
@@ -140,6 +143,8 @@ ANSWERS = {
         right=[
             (KEPT,),
             ({p: np.int64(n) for p, n in KEPT.items()},),
+            ({p: float(n) for p, n in KEPT.items()},),
+            (pd.Series(KEPT),),
             "tail = np.array([0.4, 0.3, 0.2, 0.1])\n"
             "check.kept({p: int((nucleus(tail, p) > 0).sum()) for p in (0.05, 0.4, 0.5, 0.95)})",
         ],
@@ -161,7 +166,11 @@ ANSWERS = {
         ],
     ),
     "choose": Answers(
-        right=[(TEMPERATURES,), (TEMPERATURES | {"contract": 0.3, "café": 1},)],
+        right=[
+            (TEMPERATURES,),
+            (TEMPERATURES | {"contract": 0.3, "café": 1},),
+            (pd.Series(TEMPERATURES | {"invoice": 0.1 + 0.2}),),
+        ],
         wrong=[
             ((TEMPERATURES | {"café": 0},), "0 is too low: you want to be surprised"),
             ((TEMPERATURES | {"function": 0.8},), "0.8 is too high"),

@@ -1,14 +1,19 @@
 """Right and wrong answers to lesson 08's exercises."""
 
 import re
+from decimal import Decimal
 
-from exercises.lesson_08 import WISHES
+import numpy as np
+import pandas as pd
+from exercises.lesson_08 import LINES, WISHES
 
 from tests.lessons.solutions import Answers
 
 CHOICES = {wish: wanted for wish, (wanted, _) in WISHES.items()}
 NAME, HOURS, TONE, _ = WISHES
-REASONS = {"1": None, "2": "last message", "3": "duplicate", "4": "format", "5": "bad JSON"}
+WANTED = (None, "last message", "duplicate", "format", "bad JSON")
+REASONS = dict(zip(LINES, WANTED, strict=True))
+GOOD, QUESTION_LAST, TWICE, PAIR, BROKEN = LINES
 ASK = {"role": "user", "content": "Do you rent trailers?"}
 NO = {"role": "assistant", "content": "No idea.", "weight": 0}
 AGAIN = {"role": "user", "content": "Could you look it up?"}
@@ -61,7 +66,7 @@ def turned(line):
 
 ANSWERS = {
     "decide": Answers(
-        right=[(CHOICES,), (dict(reversed(CHOICES.items())),)],
+        right=[(CHOICES,), (dict(reversed(CHOICES.items())),), (pd.Series(CHOICES),)],
         wrong=[
             ((list(CHOICES.values()),), "This is a list"),
             (({NAME: "prompt"},), "has no choice"),
@@ -75,7 +80,7 @@ ANSWERS = {
         right=[(from_pair,), (popping,)],
         wrong=[
             ((from_pair({"prompt": "a", "completion": "b"}),), "Define a function"),
-            ((unstripped,), "became 'Open on Friday?\\n\\n'"),
+            ((unstripped,), "became 'Open on Friday?\\n\\n', not 'Open on Friday?'"),
             ((squeezed,), "became 'Two lines: which is it?'"),
             ((listed,), "not a dict with a list of messages"),
             ((with_the_pair,), "other keys"),
@@ -85,15 +90,22 @@ ANSWERS = {
     "predict": Answers(
         right=[
             (REASONS,),
-            (dict(zip("abcde", REASONS.values(), strict=True)),),
+            (dict(reversed(REASONS.items())),),
+            (pd.Series(REASONS, dtype=object),),
         ],
         wrong=[
             ((list(REASONS.values()),), "This is a list"),
-            ((REASONS | {"1": "format"},), "Line 1 is good"),
-            ((REASONS | {"2": "wrong order"},), "Line 2 is not 'wrong order'"),
-            ((REASONS | {"3": None},), "Line 3 is not None"),
-            ((REASONS | {"5": "format"},), "Line 5 is not 'format'"),
-            ((REASONS | {"4": 0},), "a text or None"),
+            ((REASONS | {GOOD: "format"},), "Line 1 is good"),
+            (
+                (REASONS | {QUESTION_LAST: "wrong order"},),
+                "'wrong order': after the answer, one more",
+            ),
+            ((REASONS | {TWICE: None},), "Line 3 is not None: the file has this line"),
+            ((REASONS | {PAIR: "empty content"},), "'empty content': it is JSON, but"),
+            ((REASONS | {BROKEN: "format"},), "Line 5 is not 'format': a brace is open"),
+            ((REASONS | {BROKEN: "Bad json"},), "'Bad json' is not one of the reasons"),
+            ((REASONS | {PAIR: 0},), "a text or None"),
+            ((dict(zip("abcde", WANTED, strict=True)),), "The keys are the five lines"),
         ],
     ),
     "pattern": Answers(
@@ -101,11 +113,14 @@ ANSWERS = {
             (r"\b[A-Z]{2}-\d{4}-\d{5}\b",),
             (re.compile(r"(?<![A-Z])[A-Z][A-Z]-[0-9]{4}-[0-9]{5}(?!\d)"),),
             (r"(?<!\w)([A-Z]{2})-(\d{4})-(\d{5})(?!\w)",),
+            (re.compile(r"\b[A-Z]{2} -\d{4} -\d{5}\b", re.VERBOSE),),
         ],
         wrong=[
             ((r"[A-Z]{2}-\d{4}-\d{5}",), "In 'XAM-2026-001234' it finds"),
             ((r"\b[A-Z]{2}-\d+-\d+\b",), "In 'AM-20-123' it finds"),
-            ((r"AM-\d{4}-\d{5}\b",), "it finds ['AM-2026-00123']"),
+            ((r"AM-\d{4}-\d{5}\b",), "['AM-2026-00123'], not ['AM-2026-00123', 'ZK-1998-54321']"),
+            ((r"\b\w{2}-\d{4}-\d{5}\b",), "it finds 'am-2026-00123'"),
+            ((re.compile(r"\b[A-Z]{2}-\d{4}-\d{5}\b", re.IGNORECASE),), "finds 'am-2026-00123'"),
             ((r"\b[A-Z]{2}-\d{4}-\d{5}$",), "it finds nothing"),
             ((r"[A-Z",), "no regular expression"),
         ],
@@ -134,10 +149,14 @@ ANSWERS = {
             (SETTINGS,),
             (SETTINGS | {"sequence_len": 1024, "num_epochs": 2},),
             (SETTINGS | {"adapter": "qlora"},),
+            (SETTINGS | {"sequence_len": 621, "num_epochs": np.int64(3)},),
         ],
         wrong=[
             ((SETTINGS | {"test_datasets": "train.jsonl"},), "still tested"),
-            ((SETTINGS | {"sequence_len": 128},), "more than 128 tokens"),
+            (
+                (SETTINGS | {"sequence_len": 512},),
+                "longest sample has 621 tokens, and a sequence 512",
+            ),
             ((SETTINGS | {"num_epochs": 60},), "After 60 epochs"),
             ((SETTINGS | {"learning_rate": 0.1},), "was right"),
             (({"sequence_len": 4096},), "is gone"),
@@ -148,6 +167,8 @@ ANSWERS = {
         right=[
             (123, (4_000_000 / 5000 / 3600 + 6 / 60) * 4),
             (123.0, 1.29),
+            (123, 1.2889),
+            (np.ceil(4e6 / 32768), Decimal("1.29")),
             (
                 "steps_of_job, dollars = int(np.ceil(4e6 / 32768)), 4 * (4e6 / 5000 + 360) / 3600\n"
                 "check.steps(steps_of_job, dollars)"
@@ -157,7 +178,9 @@ ANSWERS = {
             ((62, 1.29), "one epoch"),
             ((977, 1.29), "8 sequences"),
             ((122, 1.29), "122 steps are wrong"),
-            ((123, 0.8889), "loading cost money"),
+            ((123, 0.89), "loading cost money"),
+            ((123, 0.84), "the cost of one epoch"),
+            ((123, 1.28), "1.28 dollars are wrong"),
             ((123, 4.0), "4.0 dollars are wrong"),
             (("123", 1.29), "is a number"),
         ],
@@ -165,6 +188,7 @@ ANSWERS = {
     "verdict": Answers(
         right=[
             (0.2, "can't tell"),
+            (0.2 + 1e-9, "can’t tell"),
             'check.verdict(np.mean(new) - np.mean(old), "can\'t tell")',
         ],
         wrong=[

@@ -109,7 +109,11 @@ ANSWERS = {
         ],
     ),
     "window": Answers(
-        right=[(window,), (lambda messages, last: tuple(window(messages, last)),)],
+        right=[
+            (window,),
+            (lambda messages, last: tuple(window(messages, last)),),
+            (lambda messages, last: iter(window(messages, last)),),
+        ],
         wrong=[
             ((lambda messages, last: messages[-last:],), "wanted: system"),
             ((lambda messages, last: messages[:1] + messages[1:][-last:],), "it kept user"),
@@ -126,6 +130,7 @@ ANSWERS = {
         wrong=[
             ((month(SMALL, currency="usd"), month(MEDIUM)), "dollars, not in euros"),
             ((month(SMALL), month(MEDIUM, currency="usd")), "mistral-medium-latest is in dollars"),
+            ((month(SMALL) / 90_000, month(MEDIUM)), "the price of one question"),
             ((month(SMALL, days=1), month(MEDIUM, days=1)), "of one day"),
             ((month(SMALL, out=0), month(MEDIUM)), "leaves out the answers"),
             ((month(MEDIUM), month(SMALL)), "doesn't cost"),
@@ -137,6 +142,7 @@ ANSWERS = {
         wrong=[
             ((argon(None),), "which will have ended"),
             ((argon(DECEMBER, 1),), "of one label"),
+            ((418,), "It won't cost 418.00 dollars: 209 tokens in and 2 out"),
             ((argon(DECEMBER) + 1,), "It won't cost"),
         ],
     ),
@@ -146,7 +152,8 @@ ANSWERS = {
             ((209 * 1.5 / 7.5,), "leaves out the two tokens"),
             ((219,), "at the price of input"),
             ((87.6,), "three times"),
-            ((209,), "5.8 times"),
+            ((209,), "5.77 times"),
+            ((45.8,), "2.05 times"),
         ],
     ),
     "share": Answers(
@@ -160,12 +167,17 @@ ANSWERS = {
         ],
     ),
     "limit": Answers(
-        right=[(helpers.price((INTO, 500), SMALL).usd,), (INTO * 0.15e-6 + 500 * 0.6e-6,)],
+        right=[
+            (helpers.price((INTO, 500), SMALL).usd,),
+            (INTO * 0.15e-6 + 500 * 0.6e-6,),
+            (0.000304,),
+        ],
         wrong=[
             ((helpers.price((0, 500), SMALL).usd,), "leaves out the question"),
             ((helpers.price((count_text(POEM), 500), SMALL).usd,), "the text alone"),
             ((0.0005,), "more than one request needs"),
             ((0.0001,), "lets nothing pass"),
+            ((0.000303,), "lets nothing pass, since it is rounded down"),
         ],
     ),
     "sample": Answers(
@@ -178,6 +190,7 @@ ANSWERS = {
             ((best,), "It returned 'strong'"),
             ((above,), "'good' is the cheapest with 90%"),
             ((never_none,), "it raised ValueError"),
+            ((lambda summary, enough: summary.iloc[0],), "returns the name of a model"),
         ],
     ),
 }
