@@ -18,7 +18,6 @@ import io
 import json
 import os
 import platform
-import re
 import ssl
 import statistics
 import subprocess
@@ -31,7 +30,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
-from xml.etree import ElementTree
 
 import httpx
 import numpy as np
@@ -65,7 +63,7 @@ TARGETS = {
     "import": ("SDK", 0.35),
     "a replayed call": ("vcrpy", 0.5),
     "memory after import": ("SDK", 0.5),
-    "check of 1,000,000 lines, CPU": ("pandas", 0.4),
+    "check of a million lines": ("pandas", 0.4),
 }
 MEASURED = ROOT / "data" / "measured"
 # Clients of other projects, each in an environment of its own: how to ask, with `url` and `ASK`.
@@ -347,7 +345,7 @@ def stored() -> Iterator[tuple[str, dict[str, float]]]:
 
     cpu = {row["way"]: float(row["cpu"]) for row in rows("jsonl_check.csv")}
     yield (
-        "check of 1,000,000 lines, CPU",
+        "check of a million lines",
         {"pandas": 1000 * cpu["pandas"], "helpers": 1000 * cpu["finetuning.check"]},
     )
     search = {
@@ -361,22 +359,6 @@ def stored() -> Iterator[tuple[str, dict[str, float]]]:
     )
     first, through = (float(row["median_ms"]) for row in rows("deploy.csv")[:2])
     yield "first piece of an answer", {"API": first, "through lesson 13's server": through}
-
-
-def all_tests() -> dict[str, float]:
-    """`make test`, and the cells of all lessons that it runs, one after another."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "tests.xml"
-        began = time.perf_counter()
-        subprocess.run(["make", "test", f"ONLY=-q --junitxml={report}"], check=True, cwd=ROOT)
-        took = time.perf_counter() - began
-        cases = ElementTree.parse(report).iter("testcase")
-        cells = sum(float(case.get("time", 0)) for case in cases if is_cell(case))
-    return {"all cells of the lessons": 1000 * cells, "make test": 1000 * took}
-
-
-def is_cell(case: ElementTree.Element) -> bool:
-    return bool(re.fullmatch(r"Cell \d+", case.get("name", "")))
 
 
 def replayed(url: str, rounds: int) -> dict[str, float]:
@@ -492,7 +474,6 @@ def main() -> None:
     report(rows, "memory after import", memory())
     for what, found in stored():
         report(rows, what, found)
-    report(rows, "all checks of the course", all_tests())
     bench = {**about, "rows": rows}
     OUT.write_text(json.dumps(bench, indent=2, ensure_ascii=False) + "\n", "utf-8")
     draw(bench)
