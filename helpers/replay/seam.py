@@ -6,6 +6,7 @@ Every `httpx` and `httpx2` client sends through `HTTPTransport.handle_request` o
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import importlib.util
@@ -75,7 +76,7 @@ def libraries() -> list[Any]:
 def _seam(lib: Any, source: Source, network: Any) -> Any:
     @functools.wraps(network)
     def handle_request(transport: Any, request: Any) -> Any:
-        if not _concerns(source, request):
+        if not _concerns(lib, source, request):
             return network(transport, request)
         request.read()
         if response := source.answer(lib, request):
@@ -90,7 +91,7 @@ def _seam(lib: Any, source: Source, network: Any) -> Any:
 def _async_seam(lib: Any, source: Source, network: Any) -> Any:
     @functools.wraps(network)
     async def handle_async_request(transport: Any, request: Any) -> Any:
-        if not _concerns(source, request):
+        if not _concerns(lib, source, request):
             return await network(transport, request)
         await request.aread()
         if response := source.answer(lib, request):
@@ -102,10 +103,21 @@ def _async_seam(lib: Any, source: Source, network: Any) -> Any:
     return handle_async_request
 
 
-def _concerns(source: Source, request: Any) -> bool:
-    """Whether a request goes through the source."""
+def _concerns(lib: Any, source: Source, request: Any) -> bool:
+    """Whether a request goes through the source.
+
+    In replay, a mistyped Mistral host is one that can't be reached: a stranger may own the name.
+    """
+    host = request.url.host
+    if not is_mistral(host):
+        if source.closed and difflib.get_close_matches(host, ["api.mistral.ai"], cutoff=0.8):
+            problem = (
+                f"{host} is not a Mistral host, so nothing was sent. Did you mean api.mistral.ai?"
+            )
+            raise lib.ConnectError(problem, request=request)
+        return False
     upload = "json" not in request.headers.get("content-type", "json")
-    return is_mistral(request.url.host) and not (upload and source.leaves_uploads)
+    return not (upload and source.leaves_uploads)
 
 
 @functools.cache

@@ -113,6 +113,18 @@ def test_a_trailing_dot_is_the_same_host(recorded):
             lib.get(URL.replace(".ai", ".ai."))
 
 
+def test_a_mistyped_host_is_an_unknown_one(recorded):
+    """Somebody else may own that name, and would get the key."""
+    recorded()
+    for host in ("api.mistal.ai", "api.mistral.com", "api.mistral-ai.com", "apimistral.ai"):
+        for lib in (httpx, httpx2):
+            with pytest.raises(lib.ConnectError, match=r"Did you mean api\.mistral\.ai\?"):
+                lib.get(f"https://{host}/v1/models")
+    for other in ("https://example.com", "https://api.openai.com"):
+        with pytest.raises(RuntimeError, match="no network in tests"):
+            httpx.get(other)
+
+
 def test_a_proxy_is_asked_for_nothing(recorded):
     """Behind a proxy only the proxy's name is looked up, and the key would leave all the same."""
     asked = []
