@@ -40,7 +40,8 @@ def start(lesson: str, mode: str | None = None, base_url: str | None = None) -> 
     project. MISTRAL_PACE=0 replays streams at full speed; MISTRAL_RECORDINGS names another folder.
 
     It works for every `httpx` and `httpx2` client of this process, and so for the official SDK,
-    including clients created earlier. Requests to other hosts are left alone.
+    including clients created earlier. Requests to other hosts are left alone,
+    but in replay a name that is nearly api.mistral.ai can't be reached.
 
     Raises ValueError for an unknown mode, a broken file or an invalid base_url, FileNotFoundError
     when the lesson has no recordings, RuntimeError when another process is recording it, and
