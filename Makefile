@@ -62,17 +62,17 @@ check-style: .venv/dev ## Check style and types
 
 lesson: .venv/ready ## Record one lesson's stand-ins again and store its outputs: make lesson L=06
 	@test -n "$(L)" || { echo "Name the lesson: make lesson L=06"; exit 1; }
-	$(BIN)/python -m helpers.record --stand-ins $(L)
+	$(BIN)/python -m tests.tools.record --stand-ins $(L)
 	@$(BIN)/python tests/tools/snippets.py
 
 stand-ins: .venv/ready ## The same for all lessons: no key, no network
-	$(BIN)/python -m helpers.record --stand-ins
+	$(BIN)/python -m tests.tools.record --stand-ins
 
 vectors: own-texts ## The same, after computing the vectors of new texts
-	MINILM=1 $(BIN)/python -m helpers.record --stand-ins
+	MINILM=1 $(BIN)/python -m tests.tools.record --stand-ins
 
 record: .venv/ready ## Record the API itself: needs a key and costs money; says how much, and asks
-	$(BIN)/python -m helpers.record
+	$(BIN)/python -m tests.tools.record
 
 coverage: .venv/dev ## Measure which lines of the helpers the tests run; fails under 97 %
 	$(PYTEST) $(SHARED) notebooks tests --cov=helpers --cov-report=term-missing:skip-covered --cov-fail-under=97

@@ -14,8 +14,8 @@ The subpackages, each of which imports only those above it:
 - `finetuning`: checks of training data, before you pay for training
 - `offline`: the API on this machine: written answers, vectors, a server
 
-`modes.start` and `record` (which stores a lesson's answers and outputs) use all of them;
-`setup_check` (`python -m helpers`) says whether this machine is ready.
+`modes.start` uses all of them; `setup_check` (`python -m helpers`) says whether this machine is
+ready.
 """
 
 from __future__ import annotations

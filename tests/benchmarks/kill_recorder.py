@@ -18,11 +18,11 @@ from pathlib import Path
 import nbformat
 from tqdm import tqdm
 
-from helpers.record import ROOT
+from tests.tools.record import ROOT
 
 LESSON = "02_first_call"
-RECORD = [sys.executable, "-m", "helpers.record", "--stand-ins", LESSON[:2]]
-CLEAN_UP = [sys.executable, "-c", f"from helpers import record; record.clean_up({LESSON!r})"]
+RECORD = [sys.executable, "-m", "tests.tools.record", "--stand-ins", LESSON[:2]]
+CLEAN_UP = [sys.executable, "-c", f"from tests.tools import record; record.clean_up({LESSON!r})"]
 
 
 def start(command, folder):

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import nbformat
 
-from helpers import record
+from tests.tools import record
 
 NOTEBOOKS = record.NOTEBOOKS
 LESSONS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if path.stem != record.SETUP_CHECK)

@@ -11,10 +11,10 @@ import pytest
 from exercises import lesson_10 as check_10
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from helpers.record import NOTEBOOKS, RECORDINGS
 from tests.lessons.solutions import solutions
 from tests.lessons.strict_qdrant import LARGEST, serving
 from tests.lessons.vector_cells import Lesson, with_floor
+from tests.tools.record import NOTEBOOKS, RECORDINGS
 
 pytestmark = pytest.mark.slow
 

@@ -5,12 +5,12 @@ import nbformat
 import pytest
 
 import helpers
-from helpers import record
-from helpers.record import NOTEBOOKS, RECORDINGS
 from helpers.replay import seam
 from helpers.replay.recordings import Recording, Recordings
 from tests.lessons.calls import LESSONS
 from tests.model_ids import ROWS
+from tests.tools import record
+from tests.tools.record import NOTEBOOKS, RECORDINGS
 
 each = pytest.mark.parametrize("lesson", LESSONS)
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from helpers.record import NOTEBOOKS
+from tests.tools.record import NOTEBOOKS
 
 # 32 letters and digits shortly after the name of a key, and whatever follows "Bearer".
 KEY = re.compile(r"(?i)(mistral|api)[_-]?key.{0,20}?\b[a-z0-9]{32}\b|Bearer\s+[a-z0-9]{20,}")

@@ -10,8 +10,8 @@ import nbformat
 import pytest
 
 from helpers.plots import plain
-from helpers.record import SETUP_CHECK
 from tests.model_ids import problems
+from tests.tools.record import SETUP_CHECK
 
 ROOT = Path(__file__).parent.parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -12,7 +12,6 @@ import pytest
 from mistralai.client import models as sdk
 
 from helpers.offline import tokens
-from helpers.record import NOTEBOOKS, RECORDINGS
 from helpers.replay.matching import key_of
 from helpers.replay.recorder import is_kept
 from helpers.replay.recordings import Recordings
@@ -20,6 +19,7 @@ from helpers.replay.wire import unpack
 from helpers.reply import Reply, ReplyBuilder
 from tests.lessons.calls import LESSONS
 from tests.model_ids import problem
+from tests.tools.record import NOTEBOOKS, RECORDINGS
 
 ERRORS = (400, 401, 403, 404, 422, 429, 500, 503)
 FORMS = {

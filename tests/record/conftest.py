@@ -1,4 +1,4 @@
-"""What the tests of `python -m helpers.record` share."""
+"""What the tests of `python -m tests.tools.record` share."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import record
+from tests.tools import record
 
 ROOT = Path(__file__).parent.parent.parent
 LESSON = "02_first_call"

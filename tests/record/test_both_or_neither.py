@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from helpers import record
+from tests.tools import record
 
 LESSON = "02_first_call"
 OLD, NEW = (

@@ -1,4 +1,4 @@
-"""`python -m helpers.record`: what it asks for, what it records, and which outputs it stores."""
+"""`python -m tests.tools.record`: what it asks for, what it records, and which outputs it stores."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import record
+from tests.tools import record
 
 ROOT = Path(__file__).parent.parent.parent
 START = 'import helpers\nhelpers.start("02_first_call")'

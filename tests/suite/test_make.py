@@ -82,7 +82,7 @@ def test_quick_runs_no_notebooks_and_no_slow_tests(make):
 def test_lesson_needs_a_number_and_records_its_stand_ins(make):
     done = make("lesson")
     assert (done.returncode, done.stdout) == (2, "Name the lesson: make lesson L=06\n")
-    assert "python -m helpers.record --stand-ins 06 " in make("lesson", "L=06").stdout
+    assert "python -m tests.tools.record --stand-ins 06 " in make("lesson", "L=06").stdout
 
 
 def test_variables_of_another_project_reach_no_program(make):

@@ -1,7 +1,7 @@
 """Run the notebooks against the API, record its answers, and store the outputs of a replay.
 
-    python -m helpers.record [LESSON ...]               needs a key and costs money; asks first
-    python -m helpers.record --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
+    python -m tests.tools.record [LESSON ...]               needs a key and costs money; asks first
+    python -m tests.tools.record --stand-ins [LESSON ...]   the answers come from data/stand_ins, offline
 
 A lesson whose notebook fails keeps its recordings and its outputs.
 """
@@ -20,13 +20,13 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-from .costs.prices import reminder
-from .keys import VARIABLE, MissingKey, api_key, find_key
-from .offline.api import PAST
-from .offline.recording import KEY
-from .replay.recordings import Recordings, lock_recording
+from helpers.costs.prices import reminder
+from helpers.keys import VARIABLE, MissingKey, api_key, find_key
+from helpers.offline.api import PAST
+from helpers.replay.recordings import Recordings, lock_recording
+from tests.tools.stand_ins import KEY
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS, RECORDINGS = ROOT / "notebooks", ROOT / "data" / "recordings"
 
 METADATA = {
@@ -34,7 +34,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 METER = re.compile(r"^\d+ calls?, .* out\.( Live: \$(?P<usd>[\d,.]+)\b.* \d{4}-\d\d-\d\d\.)?", re.M)
-SETUP = "import helpers\nfrom helpers.offline import recording\n\nrecording.install({lesson!r})"
+SETUP = "import helpers\nfrom tests.tools import stand_ins\n\nstand_ins.install({lesson!r})"
 # Asks the recordings of lesson 02 in a process of its own, and so has none.
 SETUP_CHECK = "00_check_your_setup"
 # Seconds per cell: one of lesson 09 sends 300 requests, and a plan may allow only one a second.

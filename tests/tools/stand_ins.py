@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import httpx2
 
-from ..keys import is_mistral
-from ..replay import seam
-from ..replay.wire import read_request, to_pieces
-from . import answers, api, bodies, vectors
+from helpers.keys import is_mistral
+from helpers.offline import answers, api, bodies, vectors
+from helpers.replay import seam
+from helpers.replay.wire import read_request, to_pieces
 
 # 32 letters and digits, as a real one.
 KEY = "StandInKey0123456789abcdefghijkl"
