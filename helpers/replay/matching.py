@@ -54,6 +54,8 @@ KNOWN_FIELDS = {
     "output_dtype",
 }
 
+_sorted = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
 
 def key_of(request: Json) -> str:
     """A string that is equal for equivalent requests.
@@ -61,9 +63,7 @@ def key_of(request: Json) -> str:
     It ignores the order of fields, the difference between 0 and 0.0, and that between one text and
     a list of one in `input`. It also ignores known fields that are null or have their default.
     """
-    return json.dumps(
-        {**request, "body": plain_body(request["body"])}, sort_keys=True, ensure_ascii=False
-    )
+    return _sorted({**request, "body": plain_body(request["body"])})
 
 
 def plain_body(body: Any) -> Any:

@@ -42,6 +42,7 @@ sys.path.insert(0, str(ROOT))
 
 import helpers  # noqa: E402
 from helpers import client as core  # noqa: E402
+from helpers.offline.server import Server  # noqa: E402
 
 QUESTION = "What is the best French cheese?"
 ASK = {
@@ -149,7 +150,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
-class Server(http.server.ThreadingHTTPServer):
+class LocalServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
@@ -157,7 +158,7 @@ class Server(http.server.ThreadingHTTPServer):
 @contextlib.contextmanager
 def server(certificate: Path | None = None) -> Iterator[str]:
     """Its address, with TLS where a certificate (with its key) is given."""
-    with Server(("127.0.0.1", 0), Answers) as found:
+    with LocalServer(("127.0.0.1", 0), Answers) as found:
         scheme = "http"
         if certificate:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -361,14 +362,18 @@ def stored() -> Iterator[tuple[str, dict[str, float]]]:
     yield "first piece of an answer", {"API": first, "through lesson 13's server": through}
 
 
-def replayed(url: str, rounds: int) -> dict[str, float]:
-    """A replayed call under vcrpy and under the course's replay; each alone, they share the seam."""
+def replayed(rounds: int) -> dict[str, float]:
+    """A replayed call under vcrpy and under the course's replay; each alone, they share the seam.
+
+    Both replay the same answer with the same headers.
+    """
     import vcr
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Server(lessons=["02_first_call"], key="") as api:
         cassette = Path(folder) / "cassette.yaml"
-        with vcr.use_cassette(str(cassette)), httpx.Client() as client:
-            client.post(f"{url}/v1/chat/completions", json=ASK)
+        url, key = f"{api.url}/chat/completions", {"Authorization": "Bearer 0123456789"}
+        with vcr.use_cassette(str(cassette)), httpx.Client(headers=key) as client:
+            client.post(url, json=ASK).raise_for_status()
         found = {}
         with (
             vcr.use_cassette(
@@ -377,9 +382,9 @@ def replayed(url: str, rounds: int) -> dict[str, float]:
                 allow_playback_repeats=True,
                 match_on=["method", "uri", "body"],
             ),
-            httpx.Client() as client,
+            httpx.Client(headers=key) as client,
         ):
-            one = {"vcrpy": lambda: client.post(f"{url}/v1/chat/completions", json=ASK).json()}
+            one = {"vcrpy": lambda: client.post(url, json=ASK).json()}
             found |= medians(one, rounds, 20)
     with contextlib.redirect_stdout(io.StringIO()):
         helpers.start("02_first_call", mode="replay")
@@ -466,7 +471,7 @@ def main() -> None:
             report(rows, what, medians(rivals, rounds, times))
         for what, found in others(url, rounds):
             report(rows, what, found)
-        report(rows, "a replayed call", replayed(url, rounds))
+        report(rows, "a replayed call", replayed(rounds))
     report(rows, "300 chats over TLS, no client passed", over_tls(rounds))
     found = medians(imports(), max(3, rounds // 3))
     nothing = found.pop("nothing")
