@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 
 import helpers
 from helpers.keys import is_mistral
-from helpers.offline import recording, vectors
+from helpers.offline import vectors
+from tests.tools import stand_ins
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FLOOR = 0.55
@@ -47,13 +48,13 @@ class Lesson:
         self.sources = {cell.id: cell.source for cell in book.cells if cell.cell_type == "code"}
         self.sources["start"] = "import helpers"
         self.names, self.printed, self.values, self.figures = {}, {}, {}, {}
-        self.stand_in, self.embed = recording.StandIn(lesson), embed
+        self.stand_in, self.embed = stand_ins.StandIn(lesson), embed
 
     @contextlib.contextmanager
     def at_home(self):
         """The notebook's folder, with the stand-in API in place of the network."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("MISTRAL_API_KEY", recording.KEY)
+            patch.setenv("MISTRAL_API_KEY", stand_ins.KEY)
             patch.setattr(vectors, "vectors", self.embed)
             self.network = httpx.HTTPTransport.handle_request
             patch.setattr(httpx.HTTPTransport, "handle_request", lambda *sent: self.respond(*sent))

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 import helpers
-from helpers.offline import answers, bodies, recording, tokens
+from helpers.offline import answers, bodies, tokens
 from helpers.offline.api import Api
 from helpers.replay import seam
+from tests.tools import stand_ins
 
 ENTRIES = [
     {"ask": "Count.", "answer": "1, 2, 3, 4"},
@@ -47,9 +48,9 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 def standing_in(monkeypatch):
     """`helpers` calls answered by the stand-in with `ENTRIES`."""
     monkeypatch.setattr(seam, "clock", seam.clock)
-    monkeypatch.setenv("MISTRAL_API_KEY", recording.KEY)
-    recording.install("02_first_call")
-    stand_in = recording.StandIn("02_first_call")
+    monkeypatch.setenv("MISTRAL_API_KEY", stand_ins.KEY)
+    stand_ins.install("02_first_call")
+    stand_in = stand_ins.StandIn("02_first_call")
     stand_in.api.entries = ENTRIES
     monkeypatch.setattr(
         httpx.HTTPTransport,
