@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nbformat
 from IPython.core.interactiveshell import InteractiveShell
@@ -24,7 +25,9 @@ class Lesson:
         book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         self.cells = {cell.id: cell for cell in book.cells if cell.cell_type == "code"}
         self.shell = InteractiveShell.instance()
-        self.shell.reset(new_session=True)
+        # It would collect garbage, which takes a fifth of a second after pandas has been imported.
+        with mock.patch("gc.collect"):
+            self.shell.reset(new_session=True)
 
     @property
     def names(self) -> dict[str, Any]:
