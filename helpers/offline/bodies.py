@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..replay.wire import pack
+from ..replay.wire import pack_row
 from ..reply import Json
 from . import models, tokens
 from .answers import Answer
@@ -211,7 +211,7 @@ def embeddings(call: Call, model: str, vectors: Any, used: int) -> Json:
         "id": call.id[:32],
         "object": "list",
         "data": [
-            {"object": "embedding", "embedding": pack(row.tolist()), "index": index}
+            {"object": "embedding", "embedding": pack_row(row), "index": index}
             for index, row in enumerate(vectors)
         ],
         "model": model,

@@ -148,12 +148,17 @@ def pack(value: Any) -> Any:
 
             short = np.array(value, dtype="<f2")
             if np.array_equal(short.astype(float), np.array(value, dtype=float)):
-                text = base64.b64encode(short.tobytes()).decode("ascii")
-                return {"float16": text, "begins": [round(item, 4) for item in value[:3]]}
+                return pack_row(short)
         return [pack(item) for item in value]
     if isinstance(value, dict):
         return {name: pack(item) for name, item in value.items()}
     return value
+
+
+def pack_row(row: Any) -> Json:
+    """A numpy array of float16 values, as `pack` would return their list."""
+    text = base64.b64encode(row.astype("<f2").tobytes()).decode("ascii")
+    return {"float16": text, "begins": [round(item, 4) for item in row[:3].tolist()]}
 
 
 def _may_be_float16(value: Any) -> bool:
