@@ -283,7 +283,7 @@ def test_a_strict_server_refuses_a_filter_without_its_index(server):
 def test_batches_stay_below_the_largest_request(server):
     lesson = Lesson("10_semantic_search")
     lesson.run("start", "database", "create", "upload")
-    names, number = lesson.names, 2_100
+    names, number = lesson.names, 2_400
     vectors = np.random.default_rng(0).standard_normal((number, 1024)).astype(np.float16)
     parts = [{"id": f"99-{i:06x}", "file": "99", "text": "word " * 70} for i in range(number)]
     names["create"]("large", 1024)
