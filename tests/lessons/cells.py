@@ -28,6 +28,8 @@ class Lesson:
         # It would collect garbage, which takes a fifth of a second after pandas has been imported.
         with mock.patch("gc.collect"):
             self.shell.reset(new_session=True)
+        # As in Python's own `__main__`, which this replaces: processes that later tests start read it.
+        self.shell.user_ns["__spec__"] = None
 
     @property
     def names(self) -> dict[str, Any]:
