@@ -8,7 +8,7 @@ import httpx
 import helpers
 
 from . import exercise, plain
-from .values import kind
+from .values import a_kind
 
 PASSES = (429, 500, 502, 503, 504, 520)
 WAVES = (
@@ -48,7 +48,7 @@ def waves(requests):
 )
 def loop(ask):
     if not callable(ask):
-        return f"Define a function. This is a {kind(ask)}."
+        return f"Define a function. This is {a_kind(ask)}."
     for statuses, sent in (([200], 1), ([503, 200], 2), ([422, 200], 1), ([401, 200], 1)):
         answers, pauses = play(ask, statuses)
         if len(answers) != sent + 1:
@@ -107,7 +107,7 @@ def play(ask, statuses):
 )
 def patience(retry, longest):
     if not isinstance(retry, helpers.Retry):
-        return f"`patient` is a `helpers.Retry` around a transport. This is a {kind(retry)}."
+        return f"`patient` is a `helpers.Retry` around a transport. This is {a_kind(retry)}."
     if retry.total > 20:
         return f"With a total of {retry.total:g} seconds, it may begin an attempt after 20 seconds."
     if retry.total < 20:
@@ -115,7 +115,7 @@ def patience(retry, longest):
             f"With a total of {retry.total:g} seconds, it gives up before the 20 seconds are over."
         )
     if isinstance(longest, bool) or not isinstance(longest, int | float):
-        return f"`longest` is a number of seconds. This is a {kind(longest)}."
+        return f"`longest` is a number of seconds. This is {a_kind(longest)}."
     if longest == 20:
         return "20 seconds is when the last attempt begins at the latest. It also takes time."
     if not math.isclose(longest, 30, rel_tol=1e-6):
@@ -134,7 +134,7 @@ def patience(retry, longest):
 )
 def layers(build):
     if not callable(build):
-        return f"Define a function. This is a {kind(build)}."
+        return f"Define a function. This is {a_kind(build)}."
     clock, sent = helpers.transports.FakeClock(), []
 
     def answer(request):
@@ -143,7 +143,7 @@ def layers(build):
 
     transport = build(httpx.MockTransport(answer), clock)
     if not isinstance(transport, httpx.BaseTransport):
-        return f"It returns the outermost transport. This is a {kind(transport)}."
+        return f"It returns the outermost transport. This is {a_kind(transport)}."
     if any(layer.clock is not clock for layer in wrapped(transport)):
         return "Both layers take the clock: `clock=clock`."
     with httpx.Client(transport=transport) as client:
@@ -174,7 +174,7 @@ def layers(build):
 def shares(fixed, shared):
     for what, answer, right in (("fixed_share", fixed, 8), ("one_window", shared, 2)):
         if isinstance(answer, bool) or not isinstance(answer, int | float):
-            return f"`{what}` is a number of minutes. This is a {kind(answer)}."
+            return f"`{what}` is a number of minutes. This is {a_kind(answer)}."
         if math.isclose(answer, right + 1, rel_tol=1e-6):
             return f"`{what}`: that is the number of windows. The first begins at minute 0."
         if what == "fixed_share" and math.isclose(answer, 2, rel_tol=1e-6):
@@ -187,32 +187,35 @@ def shares(fixed, shared):
     return None
 
 
+SECRET = {
+    "headers": "it holds the key",
+    "messages": "it holds what somebody wrote",
+    "answer": "it is a text, and often repeats the question",
+    "user": "it names a person",
+}
+USEFUL = {"status", "correlation_id", "model", "attempts", "total_tokens"}
+
+
 @exercise(
     "Clean a log line",
     hints=(
         "Two kinds of things don't belong in a log: keys, and what people wrote.",
         "Four fields have to go. A header can hold a key, and an answer is a text as well.",
     ),
+    words=(*USEFUL, *SECRET),
 )
 def leaks(leaks):
     if isinstance(leaks, str) or not isinstance(leaks, set | list | tuple | frozenset):
-        return f"A list of names is wanted. This is a {kind(leaks)}."
-    found, needed = set(leaks), {"headers", "messages", "answer", "user"}
-    useful = {"status", "correlation_id", "model", "attempts", "total_tokens"}
-    if unknown := sorted(map(str, found - needed - useful)):
+        return f"A list of names is wanted. This is {a_kind(leaks)}."
+    found = set(leaks)
+    if unknown := sorted(map(str, found - set(SECRET) - USEFUL)):
         if "authorization" in unknown[0]:
             return "'authorization' is inside a field: name the field of the line."
         return f"The line has no field {unknown[0]!r}."
-    if harmless := sorted(found & useful):
+    if harmless := sorted(found & USEFUL):
         return f"{harmless[0]!r} holds neither a key nor a text, and it helps at night: keep it."
-    if missing := sorted(needed - found):
-        why = {
-            "headers": "it holds the key",
-            "messages": "it holds what somebody wrote",
-            "answer": "it is a text, and often repeats the question",
-            "user": "it names a person",
-        }
-        return f"{missing[0]!r} has to go: {why[missing[0]]}."
+    if missing := sorted(set(SECRET) - found):
+        return f"{missing[0]!r} has to go: {SECRET[missing[0]]}."
     return None
 
 
@@ -225,7 +228,7 @@ def leaks(leaks):
 )
 def equal(equal_jitter):
     if not callable(equal_jitter):
-        return f"Define a function. This is a {kind(equal_jitter)}."
+        return f"Define a function. This is {a_kind(equal_jitter)}."
     for attempt in range(1, 11):
         whole = min(60, 2.0 ** (attempt - 1))
         chance = random.Random(attempt)
@@ -303,7 +306,7 @@ def wrapped(transport):
 def not_numbers(values, count):
     """What is wrong with a list of numbers, if anything."""
     if not isinstance(values, list | tuple):
-        return f"A list of {count} numbers is wanted. This is a {kind(values)}."
+        return f"A list of {count} numbers is wanted. This is {a_kind(values)}."
     if len(values) != count:
         return f"The list has {len(values)} entries, not {count}."
     for value in values:

@@ -66,7 +66,12 @@ def turned(line):
 
 ANSWERS = {
     "decide": Answers(
-        right=[(CHOICES,), (dict(reversed(CHOICES.items())),), (pd.Series(CHOICES),)],
+        right=[
+            ({wish: word.title() for wish, word in CHOICES.items()},),
+            (CHOICES,),
+            (dict(reversed(CHOICES.items())),),
+            (pd.Series(CHOICES),),
+        ],
         wrong=[
             ((list(CHOICES.values()),), "This is a list"),
             (({NAME: "prompt"},), "has no choice"),
@@ -92,6 +97,7 @@ ANSWERS = {
             (REASONS,),
             (dict(reversed(REASONS.items())),),
             (pd.Series(REASONS, dtype=object),),
+            (REASONS | {BROKEN: "Bad json", GOOD: "None"},),
         ],
         wrong=[
             ((list(REASONS.values()),), "This is a list"),
@@ -103,7 +109,7 @@ ANSWERS = {
             ((REASONS | {TWICE: None},), "Line 3 is not None: the file has this line"),
             ((REASONS | {PAIR: "empty content"},), "'empty content': it is JSON, but"),
             ((REASONS | {BROKEN: "format"},), "Line 5 is not 'format': a brace is open"),
-            ((REASONS | {BROKEN: "Bad json"},), "'Bad json' is not one of the reasons"),
+            ((REASONS | {BROKEN: "no json"},), "'no json' is not one of the reasons"),
             ((REASONS | {PAIR: 0},), "a text or None"),
             ((dict(zip("abcde", WANTED, strict=True)),), "The keys are the five lines"),
         ],
@@ -141,7 +147,7 @@ ANSWERS = {
         ],
     ),
     "leak": Answers(
-        right=[("b",)],
+        right=[("b",), (" B",)],
         wrong=[(("a",), "trailers"), (("c",), "Sunday"), (("d",), "'a', 'b' or 'c'")],
     ),
     "config": Answers(
@@ -156,6 +162,10 @@ ANSWERS = {
             (
                 (SETTINGS | {"sequence_len": 512},),
                 "longest sample has 621 tokens, and a sequence 512",
+            ),
+            (
+                (SETTINGS | {"sequence_len": 1_000_000},),
+                "1,000,000 tokens is longer than the 256,000 that Ministral 3 3B can read",
             ),
             ((SETTINGS | {"num_epochs": 60},), "After 60 epochs"),
             ((SETTINGS | {"learning_rate": 0.1},), "was right"),
@@ -188,7 +198,7 @@ ANSWERS = {
     "verdict": Answers(
         right=[
             (0.2, "can't tell"),
-            (0.2 + 1e-9, "can’t tell"),
+            (0.2 + 1e-9, "Can’t tell"),
             'check.verdict(np.mean(new) - np.mean(old), "can\'t tell")',
         ],
         wrong=[

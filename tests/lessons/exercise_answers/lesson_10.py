@@ -91,9 +91,9 @@ ANSWERS = {
     "ids": Answers(
         right=[(IDS,), (dict(reversed(IDS.items())),), (pd.Series(IDS),)],
         wrong=[
-            ((IDS | {"B": True},), "B: its place in the file moves"),
-            ((IDS | {"D": False},), "D: the file's name"),
-            (([True, False, True, True],), "A dict with the keys"),
+            ((IDS | {"B": True},), "B is not True: its place in the file moves"),
+            ((IDS | {"D": False},), "D is not False: the file's name"),
+            (([True, False, True, True],), "for each of A, B, C, D is wanted. This is a list"),
         ],
     ),
     "safe": Answers(
@@ -131,9 +131,9 @@ ANSWERS = {
     "injected": Answers(
         right=[(HIDDEN,), (dict(reversed(HIDDEN.items())),)],
         wrong=[
-            ((HIDDEN | {"A": True},), "A: it tells the staff"),
-            ((HIDDEN | {"D": True},), "D: it tells people which"),
-            ((HIDDEN | {"E": False},), "E: readers of the page"),
+            ((HIDDEN | {"A": True},), "A is not True: it tells the staff"),
+            ((HIDDEN | {"D": True},), "D is not True: it tells people which"),
+            ((HIDDEN | {"E": False},), "E is not False: readers of the page"),
         ],
     ),
     "measures": Answers(
