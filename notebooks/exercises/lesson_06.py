@@ -9,7 +9,7 @@ from .values import a_kind, close, kind, told, wrong_letters
 
 WHY = {
     "A": (False, "its header allows zero requests a minute, and another minute allows no more"),
-    "B": (True, "a 503 passes: the server is overloaded now"),
+    "B": (True, "the server is overloaded now, and later it is not"),
     "C": (False, "the field stays unknown, however often it is sent"),
     "D": (False, "such a 500 is about the prompt, which is as long at the next try"),
     "E": (True, "the model is busy, and later it is not"),

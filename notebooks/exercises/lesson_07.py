@@ -8,7 +8,7 @@ import httpx
 import helpers
 
 from . import exercise, plain
-from .values import a_kind
+from .values import a_kind, told
 
 PASSES = (429, 500, 502, 503, 504, 520)
 WAVES = (
@@ -52,15 +52,17 @@ def loop(ask):
     for statuses, sent in (([200], 1), ([503, 200], 2), ([422, 200], 1), ([401, 200], 1)):
         answers, pauses = play(ask, statuses)
         if len(answers) != sent + 1:
-            return f"When the server answers {statuses}, it asked {len(answers) - 1} times, not {sent}."
+            return f"When the server answers {statuses}, it asked {times(len(answers) - 1)}, not {times(sent)}."
         if answers[-1] is not answers[-2]:
             return f"When the server answers {statuses}, it did not return the last response."
     for status in PASSES:
         answers, pauses = play(ask, [status] * 9)
         if len(answers) - 1 != 4:
-            return f"When the status {status} stays, it asked {len(answers) - 1} times, not 4."
+            return (
+                f"When the status {status} stays, it asked {times(len(answers) - 1)}, not 4 times."
+            )
         if len(pauses) != 3:
-            return f"It calls `sleep` {len(pauses)} times for 4 attempts, not 3: once between two."
+            return f"It calls `sleep` {times(len(pauses))} for 4 attempts, not 3 times: only between attempts."
         if answers[-1] is not answers[-2]:
             return f"When the status {status} stays, it did not return the last response."
     for status in (400, 403, 404, 501):
@@ -73,6 +75,11 @@ def loop(ask):
             return (
                 f"Wait {number + 1} is always {of_wait[0]} seconds: all clients come back together."
             )
+        if len(set(of_wait)) < 10:
+            return (
+                f"Wait {number + 1} has only {len(set(of_wait))} values, so clients still come back "
+                "in waves: draw any time, not only whole seconds."
+            )
         if min(of_wait) < 0 or max(of_wait) > longest:
             return f"Wait {number + 1} was {max(of_wait):.1f} seconds, not between 0 and {longest}."
         if max(of_wait) < longest / 2:
@@ -82,6 +89,10 @@ def loop(ask):
         if min(of_wait) > longest / 2:
             return f"Wait {number + 1} is never below {min(of_wait):.1f} seconds: full jitter begins at 0."
     return None
+
+
+def times(count):
+    return "once" if count == 1 else f"{count} times"
 
 
 def play(ask, statuses):
@@ -276,14 +287,14 @@ def breaker(breaker):
                     client.get("https://api.mistral.ai/v1/models")
                 except httpx.ConnectError:
                     refused += 1
-                except AttributeError:
-                    return "`handle_request` returns the response of the transport inside."
                 except Exception as error:
-                    return f"It raised {type(error).__name__}, not httpx.ConnectError: {error}"
+                    if "'NoneType' object has no attribute 'stream'" in str(error):
+                        return "`handle_request` returns the response of the transport inside."
+                    return f"It raised no httpx.ConnectError, but {told(error)}"
         answers = [entry or 200 for entry in script]
         if not inside.played:
             return "A new breaker begins open: keep the count in `self`, not in the class."
-        if len(inside.played) > seen and refused:
+        if len(inside.played) + refused > len(script):
             return "It asks the transport inside even when it is open: look at the count first."
         if len(inside.played) != seen:
             return (

@@ -7,8 +7,8 @@ import re
 import helpers
 from helpers import finetuning
 
-from . import exercise
-from .values import a_kind
+from . import exercise, plain
+from .values import a_kind, wrong_price
 
 WISHES = {
     "Answers should begin with the customer's name.": (
@@ -89,12 +89,16 @@ def convert(from_pair):
     )
     for prompt, completion in pairs:
         line = {"prompt": prompt, "completion": completion}
-        sample = from_pair(dict(line))
+        sample = plain(from_pair(dict(line)))
         if not isinstance(sample, dict) or not isinstance(sample.get("messages"), list | tuple):
             return f"For {line}, it returned {sample!r}, and not a dict with a list of messages."
         messages = sample["messages"]
         if not all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in messages):
             return "Each message is a dict with `role` and `content`."
+        if extra := set().union(*messages) - {"role", "content"}:
+            return (
+                f"A message here has `role` and `content`, and no {sorted(map(str, extra))[0]!r}."
+            )
         roles = [message["role"] for message in messages]
         if roles != ["user", "assistant"]:
             return f"The roles are {', '.join(map(str, roles)) or 'none'}, not user, assistant."
@@ -180,8 +184,11 @@ def weights(sample):
         return "Each message is a dict."
     if messages and messages[0].get("role") == "system":
         messages = messages[1:]
-    if [(m.get("role"), m.get("content")) for m in messages] != list(TURNS):
-        return "The sample has other messages than the four of the exercise, in their order."
+    if len(messages) != len(TURNS):
+        return f"Besides a system prompt, four messages are wanted. There are {len(messages)}."
+    for number, (message, turn) in enumerate(zip(messages, TURNS, strict=True), 1):
+        if (given := (message.get("role"), message.get("content"))) != turn:
+            return f"Message {number} is {given!r:.60}, not {turn!r}."
     if any("weight" in m for m in messages if m["role"] == "user"):
         return "A question has no weight: the model never learns to write it."
     first, second = (m.get("weight", 1) for m in messages if m["role"] == "assistant")
@@ -237,6 +244,8 @@ def config(corrected):
         number = corrected[name]
         if isinstance(number, bool) or not isinstance(number, numbers.Real) or not number > 0:
             return f"`{name}` is a positive number. It is {number!r}."
+    if corrected["sequence_len"] % 1:
+        return f"`sequence_len` is a whole number. It is {corrected['sequence_len']!r}."
     if corrected["sequence_len"] < LONGEST:
         return f"The longest sample has {LONGEST} tokens, and a sequence {corrected['sequence_len']:g}."
     reads = helpers.models().set_index("id").loc["ministral-3b-2512", "context_tokens"]
@@ -277,9 +286,11 @@ def steps(steps_of_job, dollars):
     if abs(dollars - (tokens / 2 / 5000 / 3600 + 0.1) * 4) < CENT:
         return f"{dollars} dollars are the cost of one epoch, and there are two."
     right = (tokens / 5000 / 3600 + 0.1) * 4
-    if abs(dollars - right) > CENT:
-        return f"{dollars} dollars are wrong: (hours of training + hours of loading) * 4."
-    return None
+    if abs(dollars - right) < CENT:
+        return None
+    return wrong_price(
+        dollars, right, "At (hours of training + hours of loading) * 4, the job doesn't cost"
+    )
 
 
 @exercise(

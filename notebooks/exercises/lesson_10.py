@@ -70,6 +70,7 @@ def ids(changes):
         "What costs money and may fail comes before anything is stored.",
         "Searches ask by the alias. It must always name a complete collection.",
     ),
+    words=("create", "delete", "embed", "switch", "upload"),
 )
 def safe(steps):
     names = {"create", "delete", "embed", "switch", "upload"}
@@ -102,8 +103,10 @@ def prompt(messages):
     if not isinstance(messages, list | tuple):
         return f"A list of messages is wanted. This is {a_kind(messages)}."
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        if not isinstance(message, dict) or "content" not in message:
             return f"A message is a dict with `role` and `content`. This is {message!r:.60}."
+        if not isinstance(message["content"], str):
+            return f"A `content` is a string. This is {a_kind(message['content'])}."
     roles = [message.get("role") for message in messages]
     if roles != ["system", "user"]:
         return f"The roles are {', '.join(map(str, roles)) or 'none'}, not system, user."

@@ -9,9 +9,11 @@ def kind(value):
 
 
 def a_kind(value):
-    """Its type in a sentence: a list, an int, or None itself."""
+    """Its type in a sentence: a list, an int, the class Reply, or None itself."""
     if value is None:
         return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"an {kind(value)}" if kind(value)[0] in "AEIOaeio" else f"a {kind(value)}"
 
 

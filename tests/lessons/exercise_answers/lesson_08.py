@@ -40,6 +40,17 @@ def popping(line):
     return line
 
 
+def mapped(line):
+    sample = from_pair(line)
+    return {"messages": map(dict, sample["messages"])}
+
+
+def weighted(line):
+    sample = from_pair(line)
+    sample["messages"][0]["weight"] = 0
+    return sample
+
+
 def unstripped(line):
     user = {"role": "user", "content": line["prompt"]}
     return {"messages": [user, {"role": "assistant", "content": line["completion"]}]}
@@ -82,11 +93,12 @@ ANSWERS = {
         ],
     ),
     "convert": Answers(
-        right=[(from_pair,), (popping,)],
+        right=[(from_pair,), (popping,), (mapped,)],
         wrong=[
             ((from_pair({"prompt": "a", "completion": "b"}),), "Define a function"),
             ((unstripped,), "became 'Open on Friday?\\n\\n', not 'Open on Friday?'"),
             ((squeezed,), "became 'Two lines: which is it?'"),
+            ((weighted,), "has `role` and `content`, and no 'weight'"),
             ((listed,), "not a dict with a list of messages"),
             ((with_the_pair,), "other keys"),
             ((turned,), "roles are assistant, user"),
@@ -143,7 +155,11 @@ ANSWERS = {
             (({"messages": [ASK, NO, AGAIN, YES | {"weight": 0}]},), "Nothing is left"),
             (({"messages": [ASK, NO | {"weight": 0.5}, AGAIN, YES]},), "is 0.5"),
             (({"messages": [ASK | {"weight": 0}, NO, AGAIN, YES]},), "A question has no weight"),
-            (({"messages": [ASK, AGAIN, YES]},), "other messages"),
+            (({"messages": [ASK, AGAIN, YES]},), "There are 3."),
+            (
+                ({"messages": [ASK, NO, ASK, YES]},),
+                "Message 3 is ('user', 'Do you rent trailers?'), not",
+            ),
         ],
     ),
     "leak": Answers(
@@ -163,6 +179,7 @@ ANSWERS = {
                 (SETTINGS | {"sequence_len": 512},),
                 "longest sample has 621 tokens, and a sequence 512",
             ),
+            ((SETTINGS | {"sequence_len": 4096.5},), "a whole number. It is 4096.5"),
             (
                 (SETTINGS | {"sequence_len": 1_000_000},),
                 "1,000,000 tokens is longer than the 256,000 that Ministral 3 3B can read",
@@ -188,10 +205,11 @@ ANSWERS = {
             ((62, 1.29), "one epoch"),
             ((977, 1.29), "8 sequences"),
             ((122, 1.29), "122 steps are wrong"),
+            ((123, 1.3), "rounded too much"),
             ((123, 0.89), "loading cost money"),
             ((123, 0.84), "the cost of one epoch"),
-            ((123, 1.28), "1.28 dollars are wrong"),
-            ((123, 4.0), "4.0 dollars are wrong"),
+            ((123, 1.28), "the job doesn't cost 1.28 dollars"),
+            ((123, 4.0), "the job doesn't cost 4.00 dollars"),
             (("123", 1.29), "is a number"),
         ],
     ),

@@ -99,7 +99,7 @@ ANSWERS = {
     "safe": Answers(
         right=[
             (STEPS,),
-            (tuple(STEPS),),
+            (tuple(step.title() for step in STEPS),),
             (np.array(STEPS),),
             f"check.safe(step for step in {STEPS!r})",
         ],
@@ -120,6 +120,7 @@ ANSWERS = {
         ],
         wrong=[
             ((chat(RULES, f"{FIRST}{SECOND}{QUESTION}"),), "the question alone"),
+            ((chat([RULES, FIRST, SECOND], QUESTION),), "A `content` is a string. This is a list."),
             ((chat(f"{RULES}\n{FIRST}"),), "The source 03-e79715 is missing"),
             ((chat(f"{RULES}\n{TEXT}\n{OTHER}"),), 'between its tags: <source id="03-e3312c">'),
             (([{"role": "system", "text": RULES}],), "This is {'role': 'system', 'text'"),
