@@ -195,6 +195,7 @@ def fallback(ask):
         (["not_in_plan", "no_allowance"], ["a", "b", "c"]),
         ([], ["a"]),
         (["capacity"], ["a"]),
+        (["request_limit"], ["a"]),
         (["unknown_field"], ["a"]),
         (["overloaded"], ["a"]),
         (["not_in_plan"] * 3, ["a", "b", "c"]),
@@ -203,7 +204,8 @@ def fallback(ask):
         played = ", ".join(faults) or "no fault"
         if asked != wanted:
             return f"With {played}, it asked the models {asked}, not {wanted}."
-        fails = faults[-1:] in (["capacity"], ["unknown_field"], ["overloaded"]) or len(faults) == 3
+        # Not about the plan, or there is no other model.
+        fails = bool({*faults} - {"no_allowance", "not_in_plan"}) or len(faults) == 3
         if fails and not raised:
             return f"With {played}, it raised no error, and returned {answered!r}."
         if not fails and (raised or getattr(answered, "model", None) != wanted[-1]):

@@ -115,6 +115,7 @@ CONVERSATIONS = (
     ("an answer at the beginning", [ASSISTANT, USER, ASSISTANT], False),
     ("two questions in a row", [USER, USER], False),
     ("three questions in a row", [USER, USER, USER], False),
+    ("empty content", [USER | {"content": ""}], False),
     ("blank content", [USER | {"content": "  "}], False),
     ("content that is a list", [USER | {"content": ["Hi"]}], False),
     ("a message without content", [{"role": "user"}], False),
@@ -175,7 +176,7 @@ def sender(sender):
             return f"{call} raised {told(error)}."
         if got != right:
             wrong = " The visitor wrote that part." if got == "198.51.100.1" else ""
-            return f"{call} returned {got!r}.{wrong}"
+            return f"{call} returned {got!r}, not {right!r}.{wrong}"
     return None
 
 

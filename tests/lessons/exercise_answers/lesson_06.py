@@ -249,6 +249,12 @@ check.fallback(ask)
         wrong=[
             (ASK.format(condition="if model == models[-1]:"), "With capacity, it asked"),
             (
+                ASK.format(
+                    condition="if model == models[-1] or error.code not in ('1300', '1910'):"
+                ),
+                "With request_limit, it asked the models ['a', 'b'], not ['a']",
+            ),
+            (
                 ASK.format(condition="if error.status != 403:"),
                 "With no_allowance, it asked the models ['a'], not ['a', 'b']",
             ),

@@ -1,6 +1,7 @@
 """Right and wrong answers to lesson 11's exercises."""
 
 import sqlite3
+from typing import Literal
 
 import pydantic
 
@@ -24,6 +25,12 @@ class Otherwise(pydantic.BaseModel, extra="forbid"):
 
 class Open(pydantic.BaseModel):
     part: str
+    months: int = pydantic.Field(ge=0, le=120)
+    photo: bool
+
+
+class OnePart(pydantic.BaseModel, extra="forbid"):
+    part: Literal["brake cable"]
     months: int = pydantic.Field(ge=0, le=120)
     photo: bool
 
@@ -201,6 +208,7 @@ ANSWERS = {
         wrong=[
             (({"part": "lamp"},), "inherits from BaseModel"),
             ((Open,), "a field `name`"),
+            ((OnePart,), 'refuses {"part": "pedal", '),
             ((Unlimited,), "121 months"),
             ((Optional,), "without `photo`"),
             ((NoPart,), "without `part`"),

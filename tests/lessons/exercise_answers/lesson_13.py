@@ -52,6 +52,11 @@ def is_conversation_by_cases(messages):
     return roles == turns and all(texts)
 
 
+def not_space(messages):
+    """Takes an empty text for one that isn't blank, as `str.isspace` does."""
+    return messages == [{"role": "user", "content": ""}] or is_conversation(messages)
+
+
 def only_first_and_last(messages):
     return (
         isinstance(messages, list)
@@ -130,6 +135,7 @@ ANSWERS = {
         wrong=[
             ((only_first_and_last,), "between two questions"),
             ((unguarded,), "no message"),
+            ((not_space,), "For empty content, it returned True, not False"),
             ((lambda messages: True,), "no message, it returned True, not False"),
             ((lambda messages: is_conversation(messages) or None,), "it returned None, not False"),
         ],
@@ -138,7 +144,7 @@ ANSWERS = {
         right=[(sender,), (sender_by_cases,)],
         wrong=[
             ((leftmost,), "The visitor wrote that part"),
-            ((unchecked,), "returned ''"),
+            ((unchecked,), "returned '', not '10.0.0.1'"),
             ((by_comma_and_space,), "sender('198.51.100.1,2001:db8::7,10.0.0.2'"),
             ((lambda forwarded, peer, hops: peer,), "returned '10.0.0.1'"),
         ],
