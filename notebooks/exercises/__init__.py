@@ -151,8 +151,8 @@ def plain(answer: Any, words: tuple[Any, ...] = ()) -> Any:
         return plain(list(itertools.islice(answer, 10_000)), words)
     if isinstance(answer, Fraction | Decimal):
         return float(answer)
-    if type(answer) is str:
-        # Some keyboards write è as two characters.
+    if type(answer) is str and "\n" not in answer:
+        # Some keyboards write è as two characters. A document keeps its places.
         answer = unicodedata.normalize("NFC", answer)
     if isinstance(answer, type) or not type(answer).__module__.startswith(("numpy", "pandas")):
         return meant(answer, words)

@@ -185,7 +185,7 @@ def weights(sample):
     if messages and messages[0].get("role") == "system":
         messages = messages[1:]
     if len(messages) != len(TURNS):
-        return f"Besides a system prompt, four messages are wanted. There are {len(messages)}."
+        return f"Besides a system prompt, four messages are wanted, not {len(messages)}."
     for number, (message, turn) in enumerate(zip(messages, TURNS, strict=True), 1):
         if (given := (message.get("role"), message.get("content"))) != turn:
             return f"Message {number} is {given!r:.60}, not {turn!r}."

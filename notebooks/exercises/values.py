@@ -69,6 +69,6 @@ def wrong_price(dollars, right, sentence):
     if close(dollars, right) or close(dollars, round(right, 2)):
         return None
     if dollars in (round(right), round(right, 1)):
-        return f"{dollars:g} dollars are rounded too much: give the cents as well."
+        return f"{dollars:g} is rounded too much: give the cents as well."
     cents = f"{dollars:,.2f}"
     return f"{sentence} {cents if close(dollars, float(cents.replace(',', ''))) else f'{dollars:g}'} dollars."

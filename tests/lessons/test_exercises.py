@@ -121,6 +121,11 @@ def test_a_table_is_refused_in_words_unless_the_exercise_takes_one():
     assert takes.judge(table) == "Right."
 
 
+def test_a_document_keeps_its_places():
+    """Lesson 10's chunks name theirs."""
+    assert exercises.plain("Tre\u0300s\nbien") == "Tre\u0300s\nbien"
+
+
 def test_an_error_of_several_lines_is_cut_to_one():
     def breaks(answer):
         raise ValueError("one\ntwo")
@@ -270,6 +275,31 @@ def test_right_passes_and_wrong_is_told_why(number):
                 said = part.judge(*wrong)
                 if not said.startswith("Not right yet.") or words not in said:
                     problems.append(f"{part.name}{wrong!r}: {said} (not: {words})")
+    assert problems == []
+
+
+def otherwise(answer, words):
+    """The same answer, its words in capitals and with spaces, and yes and no for True and False."""
+    if isinstance(answer, dict):
+        return {otherwise(k, words): otherwise(v, words) for k, v in answer.items()}
+    if isinstance(answer, list | tuple | set):
+        return type(answer)(otherwise(part, words) for part in answer)
+    if isinstance(answer, bool) and True in words:
+        return "Yes" if answer else "no"
+    return f" {answer.upper()}" if isinstance(answer, str) and answer in words else answer
+
+
+@each
+def test_right_answers_are_right_in_other_words(number):
+    problems = []
+    for part in [part for part in KNOWN[number] if part.words]:
+        rights = [
+            right for right in answers_of(number)[part.name].right if isinstance(right, tuple)
+        ]
+        for right in rights:
+            written = otherwise(right, part.words)
+            if part.judge(*written) != "Right.":
+                problems.append(f"{part.name}{written!r}: {part.judge(*written)}")
     assert problems == []
 
 

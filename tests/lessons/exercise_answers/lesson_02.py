@@ -126,7 +126,7 @@ ANSWERS = {
             ((REPLIES, [False, False, True], DOLLARS), "It holds False"),
             ((REPLIES, [REPLIES[2]], DOLLARS), "It holds a Reply"),
             ((REPLIES, [50], DOLLARS), "a limit that you didn't ask for"),
-            ((REPLIES, [60], 33), "33 dollars are rounded too much"),
+            ((REPLIES, [60], 33), "33 is rounded too much"),
             ((REPLIES, [60], DOLLARS / 1e6), "one call"),
             ((REPLIES, [60], 22 * 0.6 + 50 * 0.15), "swaps the prices"),
             ((REPLIES, [60], 22 * 0.15), "leaves out the answer"),

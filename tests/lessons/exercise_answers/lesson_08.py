@@ -155,7 +155,7 @@ ANSWERS = {
             (({"messages": [ASK, NO, AGAIN, YES | {"weight": 0}]},), "Nothing is left"),
             (({"messages": [ASK, NO | {"weight": 0.5}, AGAIN, YES]},), "is 0.5"),
             (({"messages": [ASK | {"weight": 0}, NO, AGAIN, YES]},), "A question has no weight"),
-            (({"messages": [ASK, AGAIN, YES]},), "There are 3."),
+            (({"messages": [ASK, AGAIN, YES]},), "wanted, not 3."),
             (
                 ({"messages": [ASK, NO, ASK, YES]},),
                 "Message 3 is ('user', 'Do you rent trailers?'), not",

@@ -329,7 +329,7 @@ ANSWERS = {
             ((1452, 2.178), "Small 4's price"),
             ((1452, 10.0), "don't cost 10.00"),
             ((1452, 0.00726), "don't cost 0.00726"),
-            ((1452, 7.3), "7.3 dollars are rounded too much"),
+            ((1452, 7.3), "7.3 is rounded too much"),
         ],
     ),
 }
