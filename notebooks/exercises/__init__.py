@@ -14,12 +14,17 @@ import importlib
 import inspect
 import itertools
 import json
+import linecache
 import os
+import traceback
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, KeysView, ValuesView
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from .values import meant, told
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent
 FILE = Path(os.environ.get("COURSE_PROGRESS") or NOTEBOOKS / "progress.jsonl")
@@ -29,8 +34,16 @@ NOT_YET = "Not yet: replace the ... and run the cell again."
 class Exercise:
     """An exercise of a lesson. Call it with your answer; `hint()` shows one hint at a time."""
 
-    def __init__(self, check: Callable[..., str | None], title: str, hints: Iterable[str]) -> None:
-        self.check, self.title, self.hints = check, title, tuple(hints)
+    def __init__(
+        self,
+        check: Callable[..., str | None],
+        title: str,
+        hints: Iterable[str],
+        words: Iterable[Any] = (),
+        takes_table: bool = False,
+    ) -> None:
+        self.check, self.title, self.hints, self.words = check, title, tuple(hints), tuple(words)
+        self.takes_table = takes_table
         self.lesson = check.__module__.rpartition("lesson_")[2]
         self.name = check.__name__
         self.__doc__ = f"{title}."
@@ -49,12 +62,15 @@ class Exercise:
             return f"Pass the check your answer: {self.name}({wanted})."
         if is_open([answer, named]):
             return NOT_YET
+        if not self.takes_table and any(map(is_table, (*answer, *named.values()))):
+            return (
+                "Not right yet. This is a DataFrame. Give plain Python, such as a list or a dict."
+            )
         try:
-            answer, named = plain(answer), plain(named)
+            answer, named = plain(answer, self.words), plain(named, self.words)
             problem = self.check(*answer, **named)
         except Exception as error:
-            words, *_ = str(error).splitlines() or [""]
-            problem = f"Checking this answer raised {type(error).__name__}: {words}"
+            problem = f"{whose(error)} {told(error)}"
         if problem is not None:
             return f"Not right yet. {problem}"
         return " ".join(["Right.", *add_to_progress(self)])
@@ -73,10 +89,26 @@ class Exercise:
 
 
 def exercise(
-    title: str, hints: Iterable[str] = ()
+    title: str,
+    hints: Iterable[str] = (),
+    words: Iterable[Any] = (),
+    takes_table: bool = False,
 ) -> Callable[[Callable[..., str | None]], Exercise]:
-    """Make a function that judges an answer an exercise with a title and hints."""
-    return lambda check: Exercise(check, title, hints)
+    """Make a function that judges an answer an exercise with a title and hints.
+
+    words: what the answer consists of, where it may be written in another way, such as in capitals.
+    takes_table: whether a DataFrame is a part of the answer.
+    """
+    return lambda check: Exercise(check, title, hints, words, takes_table)
+
+
+def whose(error: Exception) -> str:
+    """Who raised an error: the learner's code, with the line, or the check itself."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_globals.get("__name__") == "__main__":
+            code = linecache.getline(frame.f_code.co_filename, line).strip()
+            return f"Your line `{code}` raised" if code else "Your code raised"
+    return "Checking this answer raised"
 
 
 def is_open(answer: Any) -> bool:
@@ -95,29 +127,46 @@ def is_open(answer: Any) -> bool:
     return False
 
 
-def plain(answer: Any) -> Any:
-    """The same in Python's own lists, dicts and numbers, whatever library or iterator it comes from."""
+def is_table(answer: Any) -> bool:
+    """Whether this is a DataFrame. pandas need not be imported to tell."""
+    return type(answer).__module__.startswith("pandas") and hasattr(answer, "columns")
+
+
+def plain(answer: Any, words: tuple[Any, ...] = ()) -> Any:
+    """The same in Python's own lists, dicts and numbers, whatever library or iterator it comes from.
+
+    words: see `exercise`.
+    """
     if type(answer) is dict:
-        return {key: plain(value) for key, value in answer.items()}
+        return {plain(key, words): plain(value, words) for key, value in answer.items()}
     if type(answer) in (list, tuple):
-        return type(answer)(map(plain, answer))
+        return type(answer)(plain(part, words) for part in answer)
+    if type(answer) is set and words:
+        return {meant(part, words) for part in answer}
     if hasattr(answer, "__enter__"):
         # An open stream or file is the learner's to read.
         return answer
     if isinstance(answer, Iterator | range | KeysView | ValuesView):
         # An endless one ends here.
-        return plain(list(itertools.islice(answer, 10_000)))
+        return plain(list(itertools.islice(answer, 10_000)), words)
     if isinstance(answer, Fraction | Decimal):
         return float(answer)
+    if type(answer) is str and "\n" not in answer:
+        # Some keyboards write è as two characters. A document keeps its places.
+        answer = unicodedata.normalize("NFC", answer)
     if isinstance(answer, type) or not type(answer).__module__.startswith(("numpy", "pandas")):
-        return answer
+        return meant(answer, words)
     # Tables and matrices are data: they stay as they are.
     if getattr(answer, "ndim", 2) > 1 and not str(getattr(answer, "dtype", "")).startswith("int"):
         return answer
-    # A Series with names is a dict, one with places a list.
-    if hasattr(answer, "to_dict") and all(isinstance(name, str | float) for name in answer.index):
-        return answer.to_dict()
-    return answer.tolist()
+    if hasattr(answer, "to_dict"):
+        if str(answer.dtype) in ("str", "string"):
+            # A Series of texts holds nan where a list has None.
+            answer = answer.astype(object).where(answer.notna(), None)
+        # A Series with names is a dict, one with places a list.
+        if all(isinstance(name, str | float) for name in answer.index):
+            return plain(answer.to_dict(), words)
+    return plain(answer.tolist(), words)
 
 
 def add_to_progress(solved: Exercise) -> list[str]:

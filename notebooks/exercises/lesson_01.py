@@ -9,6 +9,7 @@ import httpx
 from dotenv import load_dotenv
 
 from . import exercise
+from .values import a_kind
 
 VARIABLE = "MISTRAL_API_KEY"
 # A made-up key, in three pieces so that no scanner reports this file.
@@ -24,6 +25,7 @@ COPIED = "an-example-and-not-a-key"
         "`override=True` reverses this.",
         "Is a variable that is set to an empty text set?",
     ),
+    words=("environment", "file"),
 )
 def winners(predicted):
     if not isinstance(predicted, list | tuple) or len(predicted) != 3:
@@ -59,6 +61,7 @@ def winner(value, override):
         "Only one status is a verdict on the key.",
         "403 and 429 are about the plan and its limits, 500 and above about the server.",
     ),
+    words=("key", "plan", "server"),
 )
 def causes(found):
     right = {
@@ -89,7 +92,7 @@ def causes(found):
 )
 def read_key(function):
     if not callable(function):
-        return f"Define a function. This is a {type(function).__name__}."
+        return f"Define a function. This is {a_kind(function)}."
     with tempfile.TemporaryDirectory() as folder:
         (file := Path(folder, ".env")).write_text(f"{VARIABLE}=key-in-the-file\n")
         none = Path(folder, "none.env")
@@ -135,7 +138,7 @@ def in_environment(value, function, path):
 )
 def request(built):
     if not isinstance(built, httpx.Request):
-        return f"Build an `httpx.Request`. This is a {type(built).__name__}."
+        return f"Build an `httpx.Request`. This is {a_kind(built)}."
     if COPIED in str(built.url):
         return "The key is in the address. Addresses end up in logs: put it into a header."
     if built.method != "GET":
@@ -162,7 +165,7 @@ def request(built):
 )
 def leaky_files(function):
     if not callable(function):
-        return f"Define a function. This is a {type(function).__name__}."
+        return f"Define a function. This is {a_kind(function)}."
     leaks = {
         ".env": f"{VARIABLE}={OWN}",
         "Dockerfile": f"ENV {VARIABLE}={MADE_UP}",
@@ -209,7 +212,7 @@ CONTENT = {
 )
 def rotate(order):
     if not isinstance(order, str | list | tuple):
-        return f"Write the letters in order, as in 'ABCDE'. This is a {type(order).__name__}."
+        return f"Write the letters in order, as in 'ABCDE'. This is {a_kind(order)}."
     letters = [letter for letter in "".join(map(str, order)).upper() if letter.isalpha()]
     if sorted(letters) != list("ABCDE"):
         return f"Use each of the letters A to E once. You have {''.join(letters) or 'none'}."

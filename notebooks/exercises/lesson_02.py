@@ -3,8 +3,8 @@
 import helpers
 from helpers.replay.matching import KNOWN_FIELDS
 
-from . import exercise
-from .values import close, kind
+from . import exercise, plain
+from .values import a_kind, close, meant, wrong_price
 
 QUESTION = "Name three French cheeses, comma-separated, nothing else."
 CHEESE = "What is the best French cheese?"
@@ -21,7 +21,7 @@ FOLLOW_UP = "Which of the two melts better?"
 )
 def body(request):
     if not isinstance(request, dict):
-        return f"The body is a dict, which becomes a JSON object. This is a {kind(request)}."
+        return f"The body is a dict, which becomes a JSON object. This is {a_kind(request)}."
     if extra := set(request) - {"model", "messages", "max_tokens"}:
         name = sorted(map(str, extra))[0]
         if name in KNOWN_FIELDS:
@@ -31,7 +31,7 @@ def body(request):
         return f"`model` is {request.get('model')!r}, not 'mistral-small-latest'."
     messages = request.get("messages")
     if not isinstance(messages, list | tuple):
-        return f"`messages` is a list, also of one message. This is a {kind(messages)}."
+        return f"`messages` is a list, also of one message. This is {a_kind(messages)}."
     if len(messages) != 1:
         return f"One message is enough here. There are {len(messages)}."
     message = messages[0]
@@ -63,8 +63,8 @@ def body(request):
 )
 def read(summarize):
     if not callable(summarize):
-        return f"Define a function. This is a {kind(summarize)}."
-    for text, reason, tokens in (("Comté.", "stop", 25), ("It depends on", "length", 34)):
+        return f"Define a function. This is {a_kind(summarize)}."
+    for text, reason, tokens in (("Comté", "stop", 25), ("It depends.", "length", 34)):
         choice = {"index": 0, "message": {"role": "assistant", "content": text}}
         answer = {
             "choices": [choice | {"finish_reason": reason}],
@@ -74,17 +74,18 @@ def read(summarize):
                 "total_tokens": tokens,
             },
         }
-        got = summarize(answer)
+        got = plain(summarize(answer))
         if not isinstance(got, tuple | list) or len(got) != 3:
             return (
                 f"The function returns three things: text, complete, tokens. It returned {got!r}."
             )
         if got[0] != text:
             return f"For the text {text!r}, it returned {got[0]!r}."
-        if type(got[1]) is not bool:
+        complete = meant(got[1], (True, False))
+        if type(complete) is not bool:
             return f"Whether the answer is complete is True or False. It returned {got[1]!r}."
-        if got[1] != (reason == "stop"):
-            return f"An answer with the finish_reason {reason!r} was called complete: {got[1]}."
+        if complete != (reason == "stop"):
+            return f"An answer with the finish_reason {reason!r} was called complete: {complete}."
         if got[2] != tokens:
             return f"An answer with total_tokens of {tokens} was counted as {got[2]!r}."
     return None
@@ -99,12 +100,15 @@ def read(summarize):
 )
 def conversation(messages):
     if not isinstance(messages, list | tuple):
-        return f"A conversation is a list of messages. This is a {kind(messages)}."
-    if not all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in messages):
-        odd = next(
-            m for m in messages if not isinstance(m, dict) or not {"role", "content"} <= m.keys()
-        )
-        return f"Each message is a dict with `role` and `content`. Among these is {_what(odd)}."
+        return f"A conversation is a list of messages. This is {a_kind(messages)}."
+    for message in messages:
+        if not isinstance(message, dict):
+            return f"Each message is a dict with `role` and `content`. Among these is {_what(message)}."
+        if not {"role", "content"} <= message.keys():
+            keys = ", ".join(map(str, message))
+            return (
+                f"Each message has `role` and `content`. Among these is one with the keys {keys}."
+            )
     roles = [message["role"] for message in messages]
     if roles == ["user"]:
         return "There is only one message, and the API remembers nothing of the turn before."
@@ -116,9 +120,11 @@ def conversation(messages):
         return f"The roles are {', '.join(map(str, roles)) or 'none'}. Question, answer, question is the order."
     asked, answered, follow_up = (message["content"] for message in messages)
     if asked != CHEESE:
-        return f"The first message is not the first question: {asked!r}."
+        return f"The first message is {asked!r}, not {CHEESE!r}."
     if follow_up != FOLLOW_UP:
-        return f"The last message is not the follow-up question: {follow_up!r}."
+        return f"The last message is {follow_up!r}, not {FOLLOW_UP!r}."
+    if isinstance(answered, helpers.Reply):
+        return "The `content` of the second message is a Reply. Its text is in `.text`."
     if not isinstance(answered, str) or len(answered) < 20 or answered in (asked, follow_up):
         return f"The second message is not the model's answer, word for word: {answered!r:.60}."
     return None
@@ -148,17 +154,17 @@ def limit(replies, complete, dollars):
     }
     given = {complete} if isinstance(complete, int) else complete
     if not isinstance(given, list | tuple | set):
-        return f"`complete` is a list of limits. This is a {kind(complete)}."
+        return f"`complete` is a list of limits. This is {a_kind(complete)}."
     if odd := [cap for cap in given if isinstance(cap, bool) or not isinstance(cap, int)]:
         return f"`complete` holds limits, so some of 20, 40 and 60. It holds {_what(odd[0])}."
+    if set(given) - set(limits):
+        return f"`complete` holds a limit that you didn't ask for: {given!r}."
     for cap in limits:
         if (cap in whole) != (cap in given):
             reason = replies[limits.index(cap)].finish_reason
             return f"The answer for {cap} ended with the finish_reason {reason!r}."
-    if set(given) - set(limits):
-        return f"`complete` holds a limit that you didn't ask for: {given!r}."
     if not isinstance(dollars, int | float):
-        return f"The price is a number of dollars. This is a {kind(dollars)}."
+        return f"The price is a number of dollars. This is {a_kind(dollars)}."
     return wrong_bill(dollars, replies[-1].usage)
 
 
@@ -179,11 +185,7 @@ def wrong_bill(dollars, usage):
     ):
         if close(dollars, bill):
             return mistake
-    return (
-        None
-        if close(dollars, right)
-        else f"A million such calls don't cost {dollars:,.2f} dollars."
-    )
+    return wrong_price(dollars, right, "A million such calls don't cost")
 
 
 @exercise(
@@ -195,11 +197,10 @@ def wrong_bill(dollars, usage):
     ),
 )
 def translate(translated):
-    name = type(translated).__name__
     if isinstance(translated, str):
         return "Pass the whole answer of the SDK, not its text."
-    if name != "ChatCompletionResponse":
-        return f"The SDK's answer is a ChatCompletionResponse. This is a {kind(translated)}."
+    if type(translated).__name__ != "ChatCompletionResponse":
+        return f"The SDK's answer is a ChatCompletionResponse. This is {a_kind(translated)}."
     # The alias of the table, and the version behind it.
     if translated.model not in ("ministral-8b-latest", "ministral-8b-2512"):
         return f"The answer comes from {translated.model}, not from ministral-8b-latest."
@@ -209,4 +210,4 @@ def translate(translated):
 def _what(value):
     """A value, or for a large one just its type, to name it in a message."""
     shown = repr(value)
-    return shown if len(shown) <= 40 else f"a {kind(value)}"
+    return shown if len(shown) <= 40 else a_kind(value)

@@ -5,7 +5,7 @@ import json
 import helpers
 
 from . import exercise
-from .values import kind
+from .values import a_kind, kind, wrong_letters
 
 
 @exercise(
@@ -18,7 +18,7 @@ from .values import kind
 )
 def wire(raw, events, padding):
     if not isinstance(raw, bytes):
-        return f"The first argument is `raw`, the bytes of the stream. This is a {kind(raw)}."
+        return f"The first argument is `raw`, the bytes of the stream. This is {a_kind(raw)}."
     if type(events) is not int or type(padding) is not int:
         return "Two whole numbers are wanted: the events, and the characters of padding."
     lines = [line for line in raw.decode().split("\n") if line.startswith("data: ")]
@@ -49,11 +49,11 @@ def translate(events):
             "The list is empty. Fill it inside the `with` block: afterwards, the stream is closed."
         )
     if not isinstance(events, list | tuple):
-        return f"A list of the SDK's events is wanted. This is a {kind(events)}."
+        return f"A list of the SDK's events is wanted. This is {a_kind(events)}."
     if any(isinstance(event, str) for event in events):
         return "Keep the SDK's events as they are, and not their text."
     if kind(events[0]) != "CompletionEvent":
-        return f"The SDK's events are CompletionEvents. The first of these is a {kind(events[0])}."
+        return f"The SDK's events are CompletionEvents. The first of these is {a_kind(events[0])}."
     if not events[-1].data.choices[0].finish_reason:
         return "The last event is missing: the last of these has no finish_reason."
     if events[0].data.model != "mistral-small-latest":
@@ -71,7 +71,7 @@ def translate(events):
 )
 def times(function):
     if not callable(function):
-        return f"Define a function. This is a {kind(function)}."
+        return f"Define a function. This is {a_kind(function)}."
     for events in (
         [(0.40, ""), (0.45, "The"), (1.00, " end."), (1.25, "")],
         [(0.2, ""), (0.3, ""), (2.5, "Late"), (2.75, " words")],
@@ -87,6 +87,16 @@ def times(function):
     return None
 
 
+WHY = {
+    "cut": (True, "the connection broke by accident, and the next one may hold"),
+    "end": (True, "you can't know that nothing was missing, and the next stream may be confirmed"),
+    "refused": (False, "the field `seed` is still unknown the next time"),
+    "server": (True, "the request was fine, and the server may have recovered"),
+    "length": (False, "with the same limit, the answer will be cut off again"),
+    "tool": (False, "nothing went wrong. The model waits for what your function returns"),
+}
+
+
 @exercise(
     "Decide whether to ask again",
     hints=(
@@ -94,29 +104,10 @@ def times(function):
         "Whatever is wrong with a request is still wrong when you send it again.",
         "A limit on the length that was too low is still too low.",
     ),
+    words=(*WHY, True, False),
 )
 def again(helps):
-    right = {"cut": True, "end": True, "refused": False, "server": True, "length": False}
-    right["tool"] = False
-    if not isinstance(helps, dict) or set(helps) != set(right):
-        return f"A dict with True or False for each ending is wanted: {', '.join(right)}."
-    for ending, answer in helps.items():
-        if type(answer) is not bool:
-            return f"{ending!r} is True or False, and not {answer!r}."
-    for ending, answer in helps.items():
-        if answer != right[ending]:
-            return f"{ending!r} is not {answer}: {WHY[ending]}."
-    return None
-
-
-WHY = {
-    "cut": "the connection broke by accident, and the next one may hold",
-    "end": "you can't know that nothing was missing, and the next stream may be confirmed",
-    "refused": "the field `seed` is still unknown the next time",
-    "server": "the request was fine, and the server may have recovered",
-    "length": "with the same limit, the answer will be cut off again",
-    "tool": "nothing went wrong. The model waits for what your function returns",
-}
+    return wrong_letters(helps, WHY)
 
 
 def lines_of(*deltas):
@@ -142,7 +133,7 @@ ROLE = {"role": "assistant", "content": ""}
 )
 def read_text(function):
     if not callable(function):
-        return f"Define a function. This is a {kind(function)}."
+        return f"Define a function. This is {a_kind(function)}."
     for deltas, wanted, case in (
         ((ROLE, {"content": "One"}, {"content": ""}), "One", "an empty last chunk"),
         ((ROLE, {"content": "One"}, {"content": " two"}), "One two", "text in the last chunk"),
@@ -195,7 +186,7 @@ class Pieces:
 )
 def beginning(function):
     if not callable(function):
-        return f"Define a function. This is a {kind(function)}."
+        return f"Define a function. This is {a_kind(function)}."
     pieces = ("The ", "lamp ", "was lit ", "at ", "last.")
     whole = "".join(pieces)
     for limit, wanted, enough in ((6, "The la", 2), (9, "The lamp ", 2), (99, whole, 5)):
@@ -220,7 +211,7 @@ def beginning(function):
 )
 def turn(function):
     if not callable(function):
-        return f"Define a function. This is a {kind(function)}."
+        return f"Define a function. This is {a_kind(function)}."
     before = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi."}]
     question = {"role": "user", "content": "And for dinner?"}
     answer = {"role": "assistant", "content": "A bouchon in the old town"}

@@ -8,7 +8,7 @@ import pandas as pd
 import helpers
 
 from . import NOTEBOOKS, exercise, plain
-from .values import kind
+from .values import a_kind
 
 MOST_WORDS = 47
 
@@ -23,7 +23,7 @@ MOST_WORDS = 47
 )
 def schema(response_format):
     if not isinstance(response_format, dict):
-        return f"`response_format` is a dict. This is a {kind(response_format)}."
+        return f"`response_format` is a dict. This is {a_kind(response_format)}."
     if response_format.get("type") == "json_object":
         return "`json_object` promises JSON, but no fields."
     if response_format.get("type") != "json_schema":
@@ -59,7 +59,7 @@ def schema(response_format):
 )
 def prompt(system, try_prompt):
     if not isinstance(system, str):
-        return f"A prompt is a text. This is a {kind(system)}."
+        return f"A prompt is a text. This is {a_kind(system)}."
     if not callable(try_prompt):
         return "The second argument is the lesson's function `try_prompt`."
     try:
@@ -96,7 +96,7 @@ def order(messages):
         ("assistant", "Très bien,"),
     )
     if not isinstance(messages, list | tuple):
-        return f"A list of messages is wanted. This is a {kind(messages)}."
+        return f"A list of messages is wanted. This is {a_kind(messages)}."
     if not all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in messages):
         return "Each message is a dict with `role` and `content`."
     roles = [str(message["role"]) for message in messages]
@@ -150,6 +150,7 @@ def kept(tokens):
         "A seed decides the draws. Do they lead to the same text if the beginning is another?",
         "How many tokens does a `top_p` of 0.01 keep?",
     ),
+    words=(*"ABCDE", True, False),
 )
 def same(predicted, write):
     if not callable(write):
@@ -207,6 +208,7 @@ def choose(temperatures):
         "Two names are OpenAI's. Mistral's are random_seed and max_tokens.",
         "Two fields that contradict each other are a 400.",
     ),
+    words="ABCDEF",
 )
 def statuses(predicted):
     right = {"A": 422, "B": 200, "C": 422, "D": 400, "E": 422, "F": 200}
@@ -280,7 +282,7 @@ def half_at(rows):
 )
 def penalize(function):
     if not callable(function):
-        return f"Define a function. This is a {kind(function)}."
+        return f"Define a function. This is {a_kind(function)}."
     logits, counts = np.array([4.0, 3.0, 2.0, 1.0]), np.array([3, 0, 1, 0])
     for presence, frequency, what in (
         (0, 0, "no penalty"),

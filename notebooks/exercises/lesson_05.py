@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from . import NOTEBOOKS, exercise
-from .values import close, is_number, kind
+from .values import a_kind, close, is_number, wrong_letters
 
 SENTENCES = pd.read_csv(NOTEBOOKS.parent / "data/sentences.csv")
 TOPIC, GROUP = SENTENCES["topic"].to_numpy(), SENTENCES["group"].to_numpy()
@@ -54,10 +54,11 @@ def cost(requests, dollars):
         "`idxmax` gives the row with the highest cosine. Its `first` and `second` are rows of `sentences`.",
         "The median is that of the same pairs, and not of all.",
     ),
+    takes_table=True,
 )
 def closest(pairs, texts, gap):
     if not isinstance(pairs, pd.DataFrame):
-        return f"The first argument is the lesson's table `pairs`. This is a {kind(pairs)}."
+        return f"The first argument is the lesson's table `pairs`. This is {a_kind(pairs)}."
     if len(pairs) != ENGLISH * (ENGLISH - 1) // 2:
         return NOT_ALL
     if not isinstance(texts, list | tuple | set | np.ndarray) or len(texts) != 2:
@@ -94,7 +95,7 @@ def closest(pairs, texts, gap):
 )
 def colours(function):
     if not callable(function):
-        return f"Define a function. This is a {kind(function)}."
+        return f"Define a function. This is {a_kind(function)}."
     for seed in (0, 1):
         points = np.random.default_rng(seed).normal(size=(12, 5))
         points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -129,24 +130,17 @@ def wrong_range(got, matrix, apart):
         "On a PCA map distances can only shrink.",
         "Two heatmaps have the same colours only if they have the same range.",
     ),
+    words=(*"ABCDE", True, False),
 )
 def maps(allowed):
-    right = {"A": True, "B": False, "C": False, "D": True, "E": False}
     why = {
-        "A": "t-SNE arranges the points so that neighbours stay neighbours",
-        "B": "the distance between two clusters may mean nothing",
-        "C": "the size of a cluster may mean nothing",
-        "D": "a projection can bring points closer, but never push them apart",
-        "E": "each heatmap has a range of its own, and each model a floor of its own",
+        "A": (True, "t-SNE arranges the points so that neighbours stay neighbours"),
+        "B": (False, "the distance between two clusters may mean nothing"),
+        "C": (False, "the size of a cluster may mean nothing"),
+        "D": (True, "a projection can bring points closer, but never push them apart"),
+        "E": (False, "each heatmap has a range of its own, and each model a floor of its own"),
     }
-    if not isinstance(allowed, dict) or set(allowed) != set(right):
-        return "A dict with True or False for each letter from A to E is wanted."
-    for letter, answer in allowed.items():
-        if type(answer) is not bool:
-            return f"{letter} is True or False, and not {answer!r}."
-        if answer != right[letter]:
-            return f"{letter} is not {answer}: {why[letter]}."
-    return None
+    return wrong_letters(allowed, why)
 
 
 @exercise(
@@ -161,7 +155,7 @@ def splitter(folds):
     if inspect.isclass(folds):
         return f"This is a class. Make a splitter of it: {folds.__name__}(5, ...)."
     if not hasattr(folds, "split") or isinstance(folds, str | bytes):
-        return f"A splitter of scikit-learn is wanted. This is a {kind(folds)}."
+        return f"A splitter of scikit-learn is wanted. This is {a_kind(folds)}."
     tested = []
     with warnings.catch_warnings():
         # A splitter that ignores groups warns of it, and is told so below.
@@ -265,10 +259,11 @@ def neighbours(vectors):
         "What is the highest cosine of a pair that is no paraphrase?",
         "Take the lowest cosine of a paraphrase above that.",
     ),
+    takes_table=True,
 )
 def threshold(pairs, chosen):
     if not isinstance(pairs, pd.DataFrame):
-        return f"The first argument is the lesson's table `pairs`. This is a {kind(pairs)}."
+        return f"The first argument is the lesson's table `pairs`. This is {a_kind(pairs)}."
     if len(pairs) != ENGLISH * (ENGLISH - 1) // 2:
         return NOT_ALL
     if not is_number(chosen):

@@ -5,11 +5,11 @@ import httpx
 import helpers
 
 from . import exercise
-from .values import close, kind
+from .values import a_kind, close, kind, told, wrong_letters
 
 WHY = {
     "A": (False, "its header allows zero requests a minute, and another minute allows no more"),
-    "B": (True, "a 503 passes: the server is overloaded now"),
+    "B": (True, "the server is overloaded now, and later it is not"),
     "C": (False, "the field stays unknown, however often it is sent"),
     "D": (False, "such a 500 is about the prompt, which is as long at the next try"),
     "E": (True, "the model is busy, and later it is not"),
@@ -26,7 +26,7 @@ WHY = {
 )
 def script(script):
     if not isinstance(script, list | tuple):
-        return f"A script is a list with an entry for each request. This is a {kind(script)}."
+        return f"A script is a list with an entry for each request. This is {a_kind(script)}."
     if "None" in script:
         return "'None' in quotes is a text. The value `None` lets a request through."
     if len(script) not in (3, 4) or (len(script) == 4 and script[3] is not None):
@@ -65,15 +65,10 @@ def _ends(fault):
         "Which of them would fail in the same way tomorrow?",
         "Two pass. A 429 that allows nothing is not among them, nor is a 500 that stays.",
     ),
+    words=(*WHY, True, False),
 )
 def again(again):
-    if not isinstance(again, dict) or set(again) != set(WHY):
-        return f"A dict with the keys {', '.join(WHY)} is wanted. This is {again!r}."
-    for letter, answer in again.items():
-        if not isinstance(answer, bool):
-            return f"{letter} is {answer!r}; answer with True or False."
-    wrong = [letter for letter, (right, _) in WHY.items() if again[letter] != right]
-    return f"{wrong[0]}: {WHY[wrong[0]][1]}." if wrong else None
+    return wrong_letters(again, WHY)
 
 
 @exercise(
@@ -85,7 +80,7 @@ def again(again):
 )
 def outcome(outcome):
     if not callable(outcome):
-        return f"Define a function. This is a {kind(outcome)}."
+        return f"Define a function. This is {a_kind(outcome)}."
     request = httpx.Request("POST", "https://api.mistral.ai/v1/chat/completions")
     refused = helpers.APIError(httpx.Response(503, request=request))
     cut = helpers.StreamCut(helpers.Reply.from_json(ANSWER), "test", request=request)
@@ -97,6 +92,7 @@ def outcome(outcome):
         (httpx.WriteTimeout("", request=request), "maybe billed"),
         (httpx.ConnectError("", request=request), "no answer"),
         (httpx.ReadError("", request=request), "no answer"),
+        (httpx.RemoteProtocolError("", request=request), "no answer"),
     ):
         try:
             got = outcome(raiser(error))
@@ -136,7 +132,7 @@ def minutes(whole, half):
     for what, answer, by_requests, by_tokens in (("whole", whole, 50, 90), ("half", half, 50, 45)):
         right, other = max(by_requests, by_tokens), min(by_requests, by_tokens)
         if isinstance(answer, bool) or not isinstance(answer, int | float):
-            return f"`{what}` is a number of minutes. This is a {kind(answer)}."
+            return f"`{what}` is a number of minutes. This is {a_kind(answer)}."
         if close(answer, other):
             limit = "tokens" if by_tokens > by_requests else "requests"
             return f"`{what}`: {other} minutes would break the limit of {limit}."
@@ -157,7 +153,7 @@ def minutes(whole, half):
 )
 def message(message_of):
     if not callable(message_of):
-        return f"Define a function. This is a {kind(message_of)}."
+        return f"Define a function. This is {a_kind(message_of)}."
     faults = helpers.transports.load_faults().values()
     for fault in [fault for fault in faults if (fault.status or 0) >= 400]:
         request = httpx.Request("GET", "https://api.mistral.ai/v1/models")
@@ -165,9 +161,11 @@ def message(message_of):
         try:
             got = message_of(response)
         except Exception as error:
-            return f"For {fault.name!r} ({shown(fault)}), it raised {kind(error)}: {error}"
-        if not isinstance(got, str) or not got.strip():
+            return f"For {fault.name!r} ({shown(fault)}), it raised {told(error)}"
+        if not isinstance(got, str):
             return f"For {fault.name!r} ({shown(fault)}), it returned {got!r}, not a text."
+        if not got.strip():
+            return f"For {fault.name!r} ({shown(fault)}), it returned {got!r}: say it in words."
         if "<" in got or "{" in got:
             return f"For {fault.name!r}, it returned the raw body, and not a message: {got[:60]!r}."
         # The place of a wrong field may be written in another way, or be left out.
@@ -191,12 +189,13 @@ def shown(fault):
 )
 def fallback(ask):
     if not callable(ask):
-        return f"Define a function. This is a {kind(ask)}."
+        return f"Define a function. This is {a_kind(ask)}."
     for faults, wanted in (
         (["no_allowance"], ["a", "b"]),
         (["not_in_plan", "no_allowance"], ["a", "b", "c"]),
         ([], ["a"]),
         (["capacity"], ["a"]),
+        (["request_limit"], ["a"]),
         (["unknown_field"], ["a"]),
         (["overloaded"], ["a"]),
         (["not_in_plan"] * 3, ["a", "b", "c"]),
@@ -205,7 +204,8 @@ def fallback(ask):
         played = ", ".join(faults) or "no fault"
         if asked != wanted:
             return f"With {played}, it asked the models {asked}, not {wanted}."
-        fails = faults[-1:] in (["capacity"], ["unknown_field"], ["overloaded"]) or len(faults) == 3
+        # Not about the plan, or there is no other model.
+        fails = bool({*faults} - {"no_allowance", "not_in_plan"}) or len(faults) == 3
         if fails and not raised:
             return f"With {played}, it raised no error, and returned {answered!r}."
         if not fails and (raised or getattr(answered, "model", None) != wanted[-1]):

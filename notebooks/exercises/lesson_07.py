@@ -8,7 +8,7 @@ import httpx
 import helpers
 
 from . import exercise, plain
-from .values import kind
+from .values import a_kind, told
 
 PASSES = (429, 500, 502, 503, 504, 520)
 WAVES = (
@@ -48,19 +48,21 @@ def waves(requests):
 )
 def loop(ask):
     if not callable(ask):
-        return f"Define a function. This is a {kind(ask)}."
+        return f"Define a function. This is {a_kind(ask)}."
     for statuses, sent in (([200], 1), ([503, 200], 2), ([422, 200], 1), ([401, 200], 1)):
         answers, pauses = play(ask, statuses)
         if len(answers) != sent + 1:
-            return f"When the server answers {statuses}, it asked {len(answers) - 1} times, not {sent}."
+            return f"When the server answers {statuses}, it asked {times(len(answers) - 1)}, not {times(sent)}."
         if answers[-1] is not answers[-2]:
             return f"When the server answers {statuses}, it did not return the last response."
     for status in PASSES:
         answers, pauses = play(ask, [status] * 9)
         if len(answers) - 1 != 4:
-            return f"When the status {status} stays, it asked {len(answers) - 1} times, not 4."
+            return (
+                f"When the status {status} stays, it asked {times(len(answers) - 1)}, not 4 times."
+            )
         if len(pauses) != 3:
-            return f"It calls `sleep` {len(pauses)} times for 4 attempts, not 3: once between two."
+            return f"It calls `sleep` {times(len(pauses))} for 4 attempts, not 3 times: only between attempts."
         if answers[-1] is not answers[-2]:
             return f"When the status {status} stays, it did not return the last response."
     for status in (400, 403, 404, 501):
@@ -73,6 +75,11 @@ def loop(ask):
             return (
                 f"Wait {number + 1} is always {of_wait[0]} seconds: all clients come back together."
             )
+        if len(set(of_wait)) < 10:
+            return (
+                f"Wait {number + 1} has only {len(set(of_wait))} values, so clients still come back "
+                "in waves: draw any time, not only whole seconds."
+            )
         if min(of_wait) < 0 or max(of_wait) > longest:
             return f"Wait {number + 1} was {max(of_wait):.1f} seconds, not between 0 and {longest}."
         if max(of_wait) < longest / 2:
@@ -82,6 +89,10 @@ def loop(ask):
         if min(of_wait) > longest / 2:
             return f"Wait {number + 1} is never below {min(of_wait):.1f} seconds: full jitter begins at 0."
     return None
+
+
+def times(count):
+    return "once" if count == 1 else f"{count} times"
 
 
 def play(ask, statuses):
@@ -107,7 +118,7 @@ def play(ask, statuses):
 )
 def patience(retry, longest):
     if not isinstance(retry, helpers.Retry):
-        return f"`patient` is a `helpers.Retry` around a transport. This is a {kind(retry)}."
+        return f"`patient` is a `helpers.Retry` around a transport. This is {a_kind(retry)}."
     if retry.total > 20:
         return f"With a total of {retry.total:g} seconds, it may begin an attempt after 20 seconds."
     if retry.total < 20:
@@ -115,7 +126,7 @@ def patience(retry, longest):
             f"With a total of {retry.total:g} seconds, it gives up before the 20 seconds are over."
         )
     if isinstance(longest, bool) or not isinstance(longest, int | float):
-        return f"`longest` is a number of seconds. This is a {kind(longest)}."
+        return f"`longest` is a number of seconds. This is {a_kind(longest)}."
     if longest == 20:
         return "20 seconds is when the last attempt begins at the latest. It also takes time."
     if not math.isclose(longest, 30, rel_tol=1e-6):
@@ -134,7 +145,7 @@ def patience(retry, longest):
 )
 def layers(build):
     if not callable(build):
-        return f"Define a function. This is a {kind(build)}."
+        return f"Define a function. This is {a_kind(build)}."
     clock, sent = helpers.transports.FakeClock(), []
 
     def answer(request):
@@ -143,7 +154,7 @@ def layers(build):
 
     transport = build(httpx.MockTransport(answer), clock)
     if not isinstance(transport, httpx.BaseTransport):
-        return f"It returns the outermost transport. This is a {kind(transport)}."
+        return f"It returns the outermost transport. This is {a_kind(transport)}."
     if any(layer.clock is not clock for layer in wrapped(transport)):
         return "Both layers take the clock: `clock=clock`."
     with httpx.Client(transport=transport) as client:
@@ -174,7 +185,7 @@ def layers(build):
 def shares(fixed, shared):
     for what, answer, right in (("fixed_share", fixed, 8), ("one_window", shared, 2)):
         if isinstance(answer, bool) or not isinstance(answer, int | float):
-            return f"`{what}` is a number of minutes. This is a {kind(answer)}."
+            return f"`{what}` is a number of minutes. This is {a_kind(answer)}."
         if math.isclose(answer, right + 1, rel_tol=1e-6):
             return f"`{what}`: that is the number of windows. The first begins at minute 0."
         if what == "fixed_share" and math.isclose(answer, 2, rel_tol=1e-6):
@@ -187,32 +198,35 @@ def shares(fixed, shared):
     return None
 
 
+SECRET = {
+    "headers": "it holds the key",
+    "messages": "it holds what somebody wrote",
+    "answer": "it is a text, and often repeats the question",
+    "user": "it names a person",
+}
+USEFUL = {"status", "correlation_id", "model", "attempts", "total_tokens"}
+
+
 @exercise(
     "Clean a log line",
     hints=(
         "Two kinds of things don't belong in a log: keys, and what people wrote.",
         "Four fields have to go. A header can hold a key, and an answer is a text as well.",
     ),
+    words=(*USEFUL, *SECRET),
 )
 def leaks(leaks):
     if isinstance(leaks, str) or not isinstance(leaks, set | list | tuple | frozenset):
-        return f"A list of names is wanted. This is a {kind(leaks)}."
-    found, needed = set(leaks), {"headers", "messages", "answer", "user"}
-    useful = {"status", "correlation_id", "model", "attempts", "total_tokens"}
-    if unknown := sorted(map(str, found - needed - useful)):
+        return f"A list of names is wanted. This is {a_kind(leaks)}."
+    found = set(leaks)
+    if unknown := sorted(map(str, found - set(SECRET) - USEFUL)):
         if "authorization" in unknown[0]:
             return "'authorization' is inside a field: name the field of the line."
         return f"The line has no field {unknown[0]!r}."
-    if harmless := sorted(found & useful):
+    if harmless := sorted(found & USEFUL):
         return f"{harmless[0]!r} holds neither a key nor a text, and it helps at night: keep it."
-    if missing := sorted(needed - found):
-        why = {
-            "headers": "it holds the key",
-            "messages": "it holds what somebody wrote",
-            "answer": "it is a text, and often repeats the question",
-            "user": "it names a person",
-        }
-        return f"{missing[0]!r} has to go: {why[missing[0]]}."
+    if missing := sorted(set(SECRET) - found):
+        return f"{missing[0]!r} has to go: {SECRET[missing[0]]}."
     return None
 
 
@@ -225,7 +239,7 @@ def leaks(leaks):
 )
 def equal(equal_jitter):
     if not callable(equal_jitter):
-        return f"Define a function. This is a {kind(equal_jitter)}."
+        return f"Define a function. This is {a_kind(equal_jitter)}."
     for attempt in range(1, 11):
         whole = min(60, 2.0 ** (attempt - 1))
         chance = random.Random(attempt)
@@ -273,14 +287,14 @@ def breaker(breaker):
                     client.get("https://api.mistral.ai/v1/models")
                 except httpx.ConnectError:
                     refused += 1
-                except AttributeError:
-                    return "`handle_request` returns the response of the transport inside."
                 except Exception as error:
-                    return f"It raised {type(error).__name__}, not httpx.ConnectError: {error}"
+                    if "'NoneType' object has no attribute 'stream'" in str(error):
+                        return "`handle_request` returns the response of the transport inside."
+                    return f"It raised no httpx.ConnectError, but {told(error)}"
         answers = [entry or 200 for entry in script]
         if not inside.played:
             return "A new breaker begins open: keep the count in `self`, not in the class."
-        if len(inside.played) > seen and refused:
+        if len(inside.played) + refused > len(script):
             return "It asks the transport inside even when it is open: look at the count first."
         if len(inside.played) != seen:
             return (
@@ -303,7 +317,7 @@ def wrapped(transport):
 def not_numbers(values, count):
     """What is wrong with a list of numbers, if anything."""
     if not isinstance(values, list | tuple):
-        return f"A list of {count} numbers is wanted. This is a {kind(values)}."
+        return f"A list of {count} numbers is wanted. This is {a_kind(values)}."
     if len(values) != count:
         return f"The list has {len(values)} entries, not {count}."
     for value in values:

@@ -4,10 +4,11 @@ import math
 import numbers
 import re
 
+import helpers
 from helpers import finetuning
 
-from . import exercise
-from .values import kind
+from . import exercise, plain
+from .values import a_kind, wrong_price
 
 WISHES = {
     "Answers should begin with the customer's name.": (
@@ -55,10 +56,11 @@ TURNS = (
         "Does the answer need facts that change, or the words of a document?",
         "What is left is a style that a measured prompt can't reach.",
     ),
+    words=("prompt", "search", "training"),
 )
 def decide(choices):
     if not isinstance(choices, dict):
-        return f"`choices` is a dict, from each wish to a word. This is a {kind(choices)}."
+        return f"`choices` is a dict, from each wish to a word. This is {a_kind(choices)}."
     for wish, (wanted, why) in WISHES.items():
         if wish not in choices:
             return f"This wish has no choice: {wish}"
@@ -80,19 +82,23 @@ def decide(choices):
 )
 def convert(from_pair):
     if not callable(from_pair):
-        return f"Define a function. This is a {kind(from_pair)}."
+        return f"Define a function. This is {a_kind(from_pair)}."
     pairs = (
         ("Open on Friday?\n\n", " Yes, from 9."),
         ("Two lines:\nwhich is it?", "\tThe second.\nSurely. \n"),
     )
     for prompt, completion in pairs:
         line = {"prompt": prompt, "completion": completion}
-        sample = from_pair(dict(line))
+        sample = plain(from_pair(dict(line)))
         if not isinstance(sample, dict) or not isinstance(sample.get("messages"), list | tuple):
             return f"For {line}, it returned {sample!r}, and not a dict with a list of messages."
         messages = sample["messages"]
         if not all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in messages):
             return "Each message is a dict with `role` and `content`."
+        if extra := set().union(*messages) - {"role", "content"}:
+            return (
+                f"A message here has `role` and `content`, and no {sorted(map(str, extra))[0]!r}."
+            )
         roles = [message["role"] for message in messages]
         if roles != ["user", "assistant"]:
             return f"The roles are {', '.join(map(str, roles)) or 'none'}, not user, assistant."
@@ -111,10 +117,11 @@ def convert(from_pair):
         "A sample ends with an answer, or there is nothing to learn at its end.",
         "A line can be good by itself and still be the second of its kind.",
     ),
+    words=(*finetuning.REASONS, None),
 )
 def predict(reasons):
     if not isinstance(reasons, dict):
-        return f"`reasons` is a dict, from each line to its reason. This is a {kind(reasons)}."
+        return f"`reasons` is a dict, from each line to its reason. This is {a_kind(reasons)}."
     if set(reasons) != set(LINES):
         return "The keys are the five lines, as in the cell. Change the values only."
     for number, (line, wanted) in enumerate(zip(LINES, REASONS, strict=True), 1):
@@ -139,7 +146,7 @@ def predict(reasons):
 )
 def pattern(expression):
     if not isinstance(expression, str | re.Pattern):
-        return f"A regular expression is a text. This is a {kind(expression)}."
+        return f"A regular expression is a text. This is {a_kind(expression)}."
     try:
         found = re.compile(expression)
     except re.error as error:
@@ -177,8 +184,11 @@ def weights(sample):
         return "Each message is a dict."
     if messages and messages[0].get("role") == "system":
         messages = messages[1:]
-    if [(m.get("role"), m.get("content")) for m in messages] != list(TURNS):
-        return "The sample has other messages than the four of the exercise, in their order."
+    if len(messages) != len(TURNS):
+        return f"Besides a system prompt, four messages are wanted, not {len(messages)}."
+    for number, (message, turn) in enumerate(zip(messages, TURNS, strict=True), 1):
+        if (given := (message.get("role"), message.get("content"))) != turn:
+            return f"Message {number} is {given!r:.60}, not {turn!r}."
     if any("weight" in m for m in messages if m["role"] == "user"):
         return "A question has no weight: the model never learns to write it."
     first, second = (m.get("weight", 1) for m in messages if m["role"] == "assistant")
@@ -198,6 +208,7 @@ def weights(sample):
         "A model that has seen a question in training remembers it in the test.",
         "Ignore case and spaces. Which questions are the same, or nearly?",
     ),
+    words=("a", "b", "c"),
 )
 def leak(honest):
     if honest not in ("a", "b", "c"):
@@ -219,7 +230,7 @@ def leak(honest):
 )
 def config(corrected):
     if not isinstance(corrected, dict):
-        return f"The configuration is a dict. This is a {kind(corrected)}."
+        return f"The configuration is a dict. This is {a_kind(corrected)}."
     wanted = {"datasets", "test_datasets", "sequence_len", "num_epochs", "learning_rate"}
     if missing := wanted - corrected.keys():
         return f"The setting {sorted(missing)[0]!r} is gone."
@@ -233,8 +244,16 @@ def config(corrected):
         number = corrected[name]
         if isinstance(number, bool) or not isinstance(number, numbers.Real) or not number > 0:
             return f"`{name}` is a positive number. It is {number!r}."
+    if corrected["sequence_len"] % 1:
+        return f"`sequence_len` is a whole number. It is {corrected['sequence_len']!r}."
     if corrected["sequence_len"] < LONGEST:
         return f"The longest sample has {LONGEST} tokens, and a sequence {corrected['sequence_len']:g}."
+    reads = helpers.models().set_index("id").loc["ministral-3b-2512", "context_tokens"]
+    if corrected["sequence_len"] > reads:
+        return (
+            f"A sequence of {corrected['sequence_len']:,} tokens is longer than the {reads:,.0f} "
+            "that Ministral 3 3B can read."
+        )
     if corrected["num_epochs"] > 10:
         return f"After {corrected['num_epochs']} epochs, the model recites a small set by heart."
     if corrected["learning_rate"] != 0.0001:
@@ -252,7 +271,7 @@ def config(corrected):
 def steps(steps_of_job, dollars):
     for name, value in (("steps_of_job", steps_of_job), ("dollars", dollars)):
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            return f"`{name}` is a number. This is a {kind(value)}."
+            return f"`{name}` is a number. This is {a_kind(value)}."
     tokens = 2_000_000 * 2
     if steps_of_job == math.ceil(2_000_000 / 4096 / 8):
         return "These are the steps of one epoch, and there are two."
@@ -267,9 +286,11 @@ def steps(steps_of_job, dollars):
     if abs(dollars - (tokens / 2 / 5000 / 3600 + 0.1) * 4) < CENT:
         return f"{dollars} dollars are the cost of one epoch, and there are two."
     right = (tokens / 5000 / 3600 + 0.1) * 4
-    if abs(dollars - right) > CENT:
-        return f"{dollars} dollars are wrong: (hours of training + hours of loading) * 4."
-    return None
+    if abs(dollars - right) < CENT:
+        return None
+    return wrong_price(
+        dollars, right, "At (hours of training + hours of loading) * 4, the job doesn't cost"
+    )
 
 
 @exercise(
@@ -278,18 +299,17 @@ def steps(steps_of_job, dollars):
         "`compare(old, new)` returns the difference and both ends of its interval.",
         "Does the interval include 0?",
     ),
+    words=("better", "worse", "can't tell"),
 )
 def verdict(gain, report_it):
     if isinstance(gain, tuple | list) and len(gain) == 3:
         return "`gain` is the difference alone. `compare` returns it first."
     if isinstance(gain, bool) or not isinstance(gain, numbers.Real):
-        return f"`gain` is a number. This is a {kind(gain)}."
+        return f"`gain` is a number. This is {a_kind(gain)}."
     if math.isclose(gain, -0.2, rel_tol=1e-6):
         return "The sign is the wrong way round: the new model counts as the second."
     if not math.isclose(gain, 0.2, rel_tol=1e-6):
         return f"{gain:g} is not the difference of 13 and 9 good drafts among 20, as a share."
-    if isinstance(report_it, str):
-        report_it = report_it.replace("’", "'")
     if report_it not in ("better", "worse", "can't tell"):
         return f"{report_it!r} is not one of 'better', 'worse' and \"can't tell\"."
     if report_it != "can't tell":

@@ -5,7 +5,7 @@ import datetime
 import helpers
 
 from . import exercise, plain
-from .values import close, is_number, kind
+from .values import a_kind, close, is_number, kind
 
 SMALL = "mistral-small-latest"
 POEM = "Write a long poem about bicycles."
@@ -24,7 +24,7 @@ QUESTION = (583, 34)
 )
 def count(prompt_tokens):
     if not callable(prompt_tokens):
-        return f"Define a function. This is a {kind(prompt_tokens)}."
+        return f"Define a function. This is {a_kind(prompt_tokens)}."
     for system, text in (
         ("Answer in one word.", "When must I bring the bicycle back?"),
         ("You help customers of a bicycle workshop.", "Wo hängt das Fahrradschloss?"),
@@ -55,7 +55,7 @@ def count(prompt_tokens):
 )
 def window(window):
     if not callable(window):
-        return f"Define a function. This is a {kind(window)}."
+        return f"Define a function. This is {a_kind(window)}."
     system = {"role": "system", "content": "Be brief."}
     turns = [
         {"role": role, "content": f"{role} {turn}"}
@@ -98,7 +98,7 @@ def described(messages):
 def month(small, medium):
     for model, got in ((SMALL, small), ("mistral-medium-latest", medium)):
         if not is_number(got):
-            return f"The price with {model} is a number of euros. This is a {kind(got)}."
+            return f"The price with {model} is a number of euros. This is {a_kind(got)}."
         tokens = tuple(MONTH * each for each in QUESTION)
         bill = helpers.price(tokens, model)
         one_day = helpers.price(tuple(3_000 * each for each in QUESTION), model)
@@ -125,7 +125,7 @@ def month(small, medium):
 )
 def later(dollars):
     if not is_number(dollars):
-        return f"The price is a number of dollars. This is a {kind(dollars)}."
+        return f"The price is a number of dollars. This is {a_kind(dollars)}."
     tokens = 209 * LABELS, 2 * LABELS
     options = {"model": "gemini-4-argon", "requests": LABELS}
     today = helpers.price(tokens, **options).usd
@@ -150,7 +150,7 @@ def later(dollars):
 )
 def thinking(thinking):
     if not is_number(thinking):
-        return f"The answer is a number of tokens. This is a {kind(thinking)}."
+        return f"The answer is a number of tokens. This is {a_kind(thinking)}."
     without = 209 * 1.50 + 2 * 7.50
     right = without / 7.50
     if abs(thinking - without / 1.50) < 1:
@@ -177,7 +177,7 @@ def thinking(thinking):
 )
 def share(body):
     if not callable(body):
-        return f"Define a function. This is a {kind(body)}."
+        return f"Define a function. This is {a_kind(body)}."
     rules = "Label the message: booking, rental or repair."
     texts, times = ("Is the tandem free?", "My chain fell off."), ("09:15", "17:40")
     bodies = [body(rules, text, time) for text, time in zip(texts, times, strict=True)]
@@ -192,7 +192,7 @@ def share(body):
     if keys[0] != keys[1]:
         return f"The keys differ, {keys[0]!r} and {keys[1]!r}: these two requests look unrelated."
     if not isinstance(keys[0], str):
-        return f"`prompt_cache_key` is a string. This is a {kind(keys[0])}."
+        return f"`prompt_cache_key` is a string. This is {a_kind(keys[0])}."
     first = said(bodies[0])
     if rules not in first[: shared_length(first, said(bodies[1]))]:
         return "The requests differ before their rules end, so the rules can't come from the cache."
@@ -229,7 +229,7 @@ def shared_length(one, other):
 )
 def limit(smallest):
     if not is_number(smallest):
-        return f"A limit is a number of dollars. This is a {kind(smallest)}."
+        return f"A limit is a number of dollars. This is {a_kind(smallest)}."
     into = helpers.count_tokens(POEM, SMALL).tokens
     right = helpers.price((into, 500), SMALL).usd
     for wrong, mistake in (
@@ -259,7 +259,7 @@ def limit(smallest):
 )
 def sample(tickets_needed):
     if not is_number(tickets_needed):
-        return f"The answer is a number of tickets. This is a {kind(tickets_needed)}."
+        return f"The answer is a number of tickets. This is {a_kind(tickets_needed)}."
     # By the normal approximation, which the bootstrap comes near: 1.96 standard errors.
     if 0.9 * 246 <= tickets_needed <= 1.1 * 246:
         return None
@@ -281,7 +281,7 @@ def pick(pick):
     import pandas as pd
 
     if not callable(pick):
-        return f"Define a function. This is a {kind(pick)}."
+        return f"Define a function. This is {a_kind(pick)}."
     rows = {"cheap": (0.6, 0.02), "strong": (0.95, 0.4), "good": (0.9, 0.1), "odd": (0.7, 0.5)}
     columns = ["accuracy", "dollars per 1,000"]
     summary = pd.DataFrame.from_dict(rows, orient="index", columns=columns)

@@ -5,7 +5,7 @@ import math
 import re
 
 from . import exercise, plain
-from .values import close, kind
+from .values import a_kind, close, wrong_letters
 
 NOT_FOUND = "not found in the documents"
 QUESTION = "May a customer take a rented bicycle abroad?"
@@ -50,6 +50,7 @@ def group(pairs):
 @exercise(
     "What changes an id?",
     hints=("Look at `chunk`: what goes into the digest?", "The places `start` and `end` don't."),
+    words=(*"ABCD", True, False),
 )
 def ids(changes):
     return wrong_letters(
@@ -69,6 +70,7 @@ def ids(changes):
         "What costs money and may fail comes before anything is stored.",
         "Searches ask by the alias. It must always name a complete collection.",
     ),
+    words=("create", "delete", "embed", "switch", "upload"),
 )
 def safe(steps):
     names = {"create", "delete", "embed", "switch", "upload"}
@@ -99,10 +101,12 @@ def safe(steps):
 )
 def prompt(messages):
     if not isinstance(messages, list | tuple):
-        return f"A list of messages is wanted. This is a {kind(messages)}."
+        return f"A list of messages is wanted. This is {a_kind(messages)}."
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        if not isinstance(message, dict) or "content" not in message:
             return f"A message is a dict with `role` and `content`. This is {message!r:.60}."
+        if not isinstance(message["content"], str):
+            return f"A `content` is a string. This is {a_kind(message['content'])}."
     roles = [message.get("role") for message in messages]
     if roles != ["system", "user"]:
         return f"The roles are {', '.join(map(str, roles)) or 'none'}, not system, user."
@@ -129,6 +133,7 @@ def prompt(messages):
         "Who is meant to follow it: the staff and the customers, or the model that reads the text?",
         "Three of the five are for the model. A comment of HTML is text as well.",
     ),
+    words=(*"ABCDE", True, False),
 )
 def injected(hidden):
     return wrong_letters(
@@ -190,7 +195,7 @@ def measures(recall, mrr):
 )
 def fuse(fused):
     if not callable(fused):
-        return f"Define a function. This is a {kind(fused)}."
+        return f"Define a function. This is {a_kind(fused)}."
     for one, two in (
         (["x", "y", "z"], ["w", "y", "v"]),
         (["a", "b", "c", "d"], ["d", "b"]),
@@ -225,6 +230,7 @@ def fuse(fused):
         "Grounded: does each number stand in a source that is cited?",
         "Abstained: it says 'not found' only if the sources don't hold the answer.",
     ),
+    words=(*"ABCD", "cited", "grounded", "abstained", None),
 )
 def verdict(failed):
     kinds = ("cited", "grounded", "abstained", None)
@@ -235,7 +241,7 @@ def verdict(failed):
         "D": ("abstained", "the source holds the answer"),
     }
     if not isinstance(failed, dict) or set(failed) != set(why):
-        return f"A dict with the keys {', '.join(why)} is wanted. This is {failed!r}."
+        return f"A dict with the keys {', '.join(why)} is wanted. This is {failed!r:.60}."
     for letter, answer in failed.items():
         if answer not in kinds:
             return f"{letter} is {answer!r}; write 'cited', 'grounded', 'abstained' or None."
@@ -289,7 +295,7 @@ def heading(recall_with, recall_without):
         ("without the heading", recall_without, 0.62, 0.70, 0.92),
     ):
         if isinstance(got, bool) or not isinstance(got, int | float):
-            return f"A number is wanted {what}, the measure 'recall@1'. This is a {kind(got)}."
+            return f"A number is wanted {what}, the measure 'recall@1'. This is {a_kind(got)}."
         if not 0 <= got <= 1:
             return f"{got:g} is not a share, which is between 0 and 1."
         if close(got, wrong_way):
@@ -310,7 +316,7 @@ def heading(recall_with, recall_without):
 )
 def own(text, parts):
     if not isinstance(text, str):
-        return f"The first answer is the text itself. This is a {kind(text)}."
+        return f"The first answer is the text itself. This is {a_kind(text)}."
     if "\n" not in text and text.endswith((".md", ".txt")):
         return f"{text!r} is the name of a file: read its text with `Path(…).read_text`."
     if len(re.findall(r"^#{1,6} .", text, re.MULTILINE)) < 2:
@@ -333,17 +339,6 @@ def own(text, parts):
     if len(parts) < 3:
         return f"The text gives only {len(parts)} chunks: take a longer one."
     return None
-
-
-def wrong_letters(answer, why):
-    """What is wrong with a dict of True and False, if anything."""
-    if not isinstance(answer, dict) or set(answer) != set(why):
-        return f"A dict with the keys {', '.join(why)} is wanted. This is {answer!r}."
-    for letter, value in answer.items():
-        if not isinstance(value, bool):
-            return f"{letter} is {value!r}; answer with True or False."
-    wrong = [letter for letter, (right, _) in why.items() if answer[letter] != right]
-    return f"{wrong[0]}: {why[wrong[0]][1]}." if wrong else None
 
 
 def is_pair(pair):

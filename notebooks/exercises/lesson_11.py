@@ -10,11 +10,13 @@ import pydantic
 import helpers
 
 from . import exercise
+from .values import a_kind, close, is_number, told, wrong_price
 
 LABELS = ("booking", "rental", "payment", "repair", "parts", "warranty")
 LOST = "Where is my order?"
 BAD = '{"label": "delivery", "urgency": 1, "quote": "my order"}'
 TWO = "How many days are there from 2026-11-24 to 2026-12-24, and how many to 2026-12-31?"
+CHOICES = ("auto", "none", "any", "required")
 REMEDIES = ("repair", "raise max_tokens", "wait and retry", "ask a person")
 CLAIM = {"part": "brake cable", "months": 3, "photo": True}
 
@@ -34,7 +36,11 @@ def claim(model):
         return f"The class has no field `{missing[0]}`."
     if extra := set(model.model_fields) - set(CLAIM):
         return f"The class has a field that nobody asked for: {sorted(extra)[0]}."
-    for fields in (CLAIM, CLAIM | {"months": 0}, CLAIM | {"months": 120, "photo": False}):
+    for fields in (
+        CLAIM,
+        CLAIM | {"part": "pedal", "months": 0},
+        CLAIM | {"months": 120, "photo": False},
+    ):
         if not _accepts(model, fields):
             return f"It refuses {json.dumps(fields)}, which is a good claim."
     for fields, why in (
@@ -79,7 +85,9 @@ def repair(messages):
         return f"The roles are {', '.join(map(str, roles)) or 'none'}. Four messages are wanted."
     if roles[0] != "system":
         return "The system prompt is missing: each request carries it again."
-    question, answer, complaint = (message["content"] for message in messages[1:])
+    task, question, answer, complaint = (message["content"] for message in messages)
+    if task == "TASK":
+        return "'TASK' in quotes is a text of four letters. The variable `TASK` holds the prompt."
     if question != LOST:
         return f"The first question was {LOST!r}, not {question!r:.60}."
     if answer != BAD:
@@ -95,11 +103,11 @@ def _not_messages(messages):
     """What is wrong with the form of a conversation, if anything."""
     if not isinstance(messages, list | tuple) or not messages:
         return f"A conversation is a list of messages. This is {messages!r:.60}."
-    if not all(isinstance(message, dict) and "role" in message for message in messages):
-        return "Each message is a dict with a `role`."
-    texts = [message.get("content") for message in messages]
-    if not all(isinstance(text, str) for text in texts):
-        return "Each message has a `content` that is a string."
+    if problem := _not_dicts(messages):
+        return problem
+    for number, message in enumerate(messages, 1):
+        if not isinstance(message.get("content"), str):
+            return f"A `content` is a string. That of message {number} is {a_kind(message.get('content'))}."
     return None
 
 
@@ -109,11 +117,12 @@ def _not_messages(messages):
         "Which of the four is a mistake that the model can see and correct?",
         "Two of the four are no mistake of the model: one is your limit, one the API's.",
     ),
+    words=REMEDIES,
 )
 def remedy(was_cut, urgency_5, still_wrong, status_429):
     given = (was_cut, urgency_5, still_wrong, status_429)
     if odd := [one for one in given if one not in REMEDIES]:
-        return f"{odd[0]!r:.60} is none of the four remedies."
+        return f"{odd[0]!r:.60} is none of the four remedies: {', '.join(REMEDIES)}."
     if was_cut == "ask a person":
         return "A cut answer needs no person yet: more tokens are enough."
     if was_cut != "raise max_tokens":
@@ -159,6 +168,8 @@ def _not_dicts(messages):
             return f"Message {number} is a whole Reply. The model's message is a part of its `raw`."
         if not isinstance(message, dict):
             return f"Each message is a dict. Number {number} is {message!r:.40}."
+        if "role" not in message:
+            return f"Message {number} has no `role`. Its keys: {', '.join(map(str, message))}."
     return None
 
 
@@ -189,7 +200,7 @@ def _wrong_results(wish, answers, calls, run):
         if not isinstance(content, str):
             return f"`content` is a string. It is {content!r:.60}."
         if not re.search(rf"(?<![\w-]){re.escape(run(call))}(?!\w)", content):
-            return f"The result of {call['id']} is {run(call)}, and not {content!r:.60}."
+            return f"The result of {call['id']} is {run(call)!r}, and not {content!r:.60}."
     return None
 
 
@@ -199,8 +210,12 @@ def _wrong_results(wish, answers, calls, run):
         "The table above has all of them. One leaves the choice to the model.",
         'A name is a dict: `{"type": "function", "function": {"name": …}}`.',
     ),
+    words=CHOICES,
 )
 def choice(chat, form, last):
+    for one in (chat, last):
+        if isinstance(one, str) and one not in CHOICES:
+            return f"{one!r:.60} is no `tool_choice`. The words are {', '.join(CHOICES)}."
     if chat != "auto":
         return f"In the chat the model should decide. {chat!r:.60} decides for it."
     if form in ("any", "required"):
@@ -268,13 +283,14 @@ def _rows(sql, decide, text="My deposit?"):
         try:
             decision = decide(action, *about)
         except Exception as error:
-            problems.append(f"it raises {type(error).__name__}: {error}")
+            problems.append(f"it raises {told(error)}")
             return sqlite3.SQLITE_DENY
         if type(decision) is not int:
             problems.append(f"it returns {decision!r:.40}, not a constant such as SQLITE_OK")
             return sqlite3.SQLITE_DENY
         if decision == sqlite3.SQLITE_DENY:
-            problems.append(f"for {_action(action)} and {about[:2]} it returns SQLITE_DENY")
+            column = " (count(*) reads no column)" if about[1] == "" else ""
+            problems.append(f"for {_action(action)} and {about[:2]} it returns SQLITE_DENY{column}")
         return decision
 
     database = sqlite3.connect(":memory:")
@@ -344,7 +360,7 @@ def step(next_messages):
     ),
 )
 def picture(tokens, dollars):
-    if not _is_number(tokens) or not _is_number(dollars):
+    if not is_number(tokens) or not is_number(dollars):
         return f"Two numbers are wanted. These are {tokens!r:.40} and {dollars!r:.40}."
     if tokens == 43 * 33:
         return "Each row of squares has one token more, at its end."
@@ -366,14 +382,6 @@ def picture(tokens, dollars):
         (right * 1_000_000, "The prices are for a million tokens."),
         (10_000 * tokens * row["mistral-small-2603"] / 1_000_000, "This is Small 4's price."),
     ):
-        if _close(dollars, bill):
+        if close(dollars, bill):
             return mistake
-    return None if _close(dollars, right) else f"10,000 photos don't cost {dollars:,.2f} dollars."
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
+    return wrong_price(dollars, right, "10,000 photos don't cost")

@@ -9,6 +9,7 @@ import httpx
 import helpers
 
 from . import exercise
+from .values import a_kind
 
 KEYS = {
     "another order of the prompts": (True, "each answer stands under the key of its own request"),
@@ -86,7 +87,7 @@ def layers(transport):
         limit = transport.limit if isinstance(transport, helpers.Budget) else limit
         transport = transport.transport
     if not names:
-        return f"Wrap the network in layers; this is a {type(transport).__name__}."
+        return f"Wrap the network in layers; this is {a_kind(transport)}."
     if missing := [name for name in ("Retry", "RateLimit", "Budget") if name not in names]:
         return f"There is no `{missing[0]}` in it."
     if len(names) != 3:
@@ -111,7 +112,7 @@ def layers(transport):
 )
 def keep(ask_all):
     if not callable(ask_all):
-        return f"Define a function; this is a {type(ask_all).__name__}."
+        return f"Define a function; this is {a_kind(ask_all)}."
 
     async def ask_one(prompt):
         await asyncio.sleep(0.002 * (5 - prompt))
@@ -156,7 +157,7 @@ def _result(name, text):
 )
 def order(in_order):
     if not callable(in_order):
-        return f"Define a function; this is a {type(in_order).__name__}."
+        return f"Define a function; this is {a_kind(in_order)}."
     failed = {"custom_id": "b", "response": None, "error": {"message": "Invalid", "code": "1500"}}
     results, ids = [_result("c", "three"), failed, _result("a", "one")], ["a", "b", "c", "d"]
     found = in_order([*results], [*ids])
@@ -182,6 +183,7 @@ def order(in_order):
         "The key is a hash of the body, with its fields in a fixed order.",
         "Ask for each change: does the model see anything else?",
     ),
+    words=(True, False),
 )
 def key(still_good):
     return _choices(still_good, KEYS)
@@ -193,6 +195,7 @@ def key(still_good):
         "Ask for each failure: would the very same request get an answer a minute later?",
         "What is overloaded or full passes by itself. A wrong request stays wrong.",
     ),
+    words=(True, False),
 )
 def again(worth_it):
     return _choices(worth_it, FAILURES)
@@ -208,7 +211,7 @@ def again(worth_it):
 )
 def torn(finished):
     if not callable(finished):
-        return f"Define a function; this is a {type(finished).__name__}."
+        return f"Define a function; this is {a_kind(finished)}."
     rows = [
         {"key": "k1", "answer": "2"},
         {"key": "k2", "error": "503"},
@@ -224,7 +227,7 @@ def torn(finished):
         except ValueError as error:
             return f"A last line cut after {end} characters raises {type(error).__name__}."
         if not isinstance(found, dict):
-            return f"Return a dict of key and answer; this is a {type(found).__name__}."
+            return f"Return a dict of key and answer; this is {a_kind(found)}."
         if "k2" in found:
             return "`k2` is an error, and must be asked again: leave it out."
         if "k3" not in found:
@@ -246,7 +249,7 @@ def torn(finished):
 )
 def cut(cut_positions):
     if not callable(cut_positions):
-        return f"Define a function; this is a {type(cut_positions).__name__}."
+        return f"Define a function; this is {a_kind(cut_positions)}."
     for sizes, most, wanted in (
         ([3, 4, 3, 5, 5, 1], 10, [[0, 1, 2], [3, 4], [5]]),
         ([10, 1, 9, 10], 10, [[0], [1, 2], [3]]),
@@ -275,6 +278,7 @@ def cut(cut_positions):
         "Does the job wait for the API, or does it compute?",
         "Several processes with one key need one place that counts.",
     ),
+    words=("batch", "one process", "shared limit", "Dask"),
 )
 def decide(choices):
     return _choices(choices, JOBS)
@@ -282,7 +286,7 @@ def decide(choices):
 
 def _choices(given, wanted):
     if not isinstance(given, dict):
-        return f"A dict is expected; this is a {type(given).__name__}."
+        return f"A dict is expected; this is {a_kind(given)}."
     if missing := [name for name in wanted if name not in given]:
         return f"There is no answer for “{missing[0]}”."
     for name, (answer, why) in wanted.items():

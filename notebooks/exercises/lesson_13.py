@@ -3,7 +3,7 @@
 import math
 
 from . import exercise
-from .values import close, is_number, kind
+from .values import a_kind, close, is_number, meant, told, wrong_price
 
 PLACES = {
     1: "Base64 is no lock: any visitor decodes it.",
@@ -23,6 +23,7 @@ SAFE = {
         "For each place, ask who can read it: visitors, holders of the image, readers of logs.",
         "Two places hold the key only where the server runs, and only while it does.",
     ),
+    words=(1, 2, 3, 4, 5, 6),
 )
 def places(safe):
     if not isinstance(safe, list | tuple | set) or not all(type(place) is int for place in safe):
@@ -47,7 +48,7 @@ def places(safe):
 )
 def log(left_share):
     if not callable(left_share):
-        return f"Define a function. This is a {kind(left_share)}."
+        return f"Define a function. This is {a_kind(left_share)}."
     chats = [{"event": "chat", "end": end} for end in ("stop", "left", "length", "left")]
     others = [{"event": "started", "port": 1}, {"event": "refused", "end": "too_large"}]
     for lines, right, about in (
@@ -59,7 +60,7 @@ def log(left_share):
         try:
             got = left_share(lines)
         except (ZeroDivisionError, KeyError) as error:
-            return f"For {about}, it raised {type(error).__name__}."
+            return f"For {about}, it raised {told(error)}."
         if not is_number(got):
             return f"For {about}, it returned {got!r}, which is no number."
         if not close(got, right):
@@ -86,10 +87,11 @@ PASSING = {
         "Sort them: is the cause in the request itself, or in the moment?",
         "Of the causes in the moment, one lasts until tomorrow.",
     ),
+    words=(*REFUSALS, *PASSING),
 )
 def again(worth_another_try):
     if not isinstance(worth_another_try, list | tuple | set):
-        return f"Give a list of codes. This is a {kind(worth_another_try)}."
+        return f"Give a list of codes. This is {a_kind(worth_another_try)}."
     for code in worth_another_try:
         if code in REFUSALS:
             return f"Not {code!r}. {REFUSALS[code]}"
@@ -113,6 +115,7 @@ CONVERSATIONS = (
     ("an answer at the beginning", [ASSISTANT, USER, ASSISTANT], False),
     ("two questions in a row", [USER, USER], False),
     ("three questions in a row", [USER, USER, USER], False),
+    ("empty content", [USER | {"content": ""}], False),
     ("blank content", [USER | {"content": "  "}], False),
     ("content that is a list", [USER | {"content": ["Hi"]}], False),
     ("a message without content", [{"role": "user"}], False),
@@ -132,14 +135,14 @@ CONVERSATIONS = (
 )
 def roles(is_conversation):
     if not callable(is_conversation):
-        return f"Define a function. This is a {kind(is_conversation)}."
+        return f"Define a function. This is {a_kind(is_conversation)}."
     for about, messages, right in CONVERSATIONS:
         try:
             got = is_conversation(messages)
         except Exception as error:
-            return f"For {about}, it raised {type(error).__name__}."
-        if got is not right:
-            return f"For {about}, it returned {got!r}."
+            return f"For {about}, it raised {told(error)}."
+        if meant(got, (True, False)) is not right:
+            return f"For {about}, it returned {got!r}, not {right}."
     return None
 
 
@@ -149,6 +152,7 @@ SENDERS = (
     ("198.51.100.1, 203.0.113.9", "192.0.2.7", 0, "192.0.2.7"),
     ("198.51.100.1, 203.0.113.9, 10.0.0.2", "10.0.0.1", 2, "203.0.113.9"),
     ("", "10.0.0.1", 1, "10.0.0.1"),
+    ("198.51.100.1,2001:db8::7,10.0.0.2", "10.0.0.1", 2, "2001:db8::7"),
     ("203.0.113.9", "10.0.0.1", 3, "10.0.0.1"),
 )
 
@@ -163,16 +167,16 @@ SENDERS = (
 )
 def sender(sender):
     if not callable(sender):
-        return f"Define a function. This is a {kind(sender)}."
+        return f"Define a function. This is {a_kind(sender)}."
     for forwarded, peer, hops, right in SENDERS:
         call = f"sender({forwarded!r}, {peer!r}, {hops})"
         try:
             got = sender(forwarded, peer, hops)
         except Exception as error:
-            return f"{call} raised {type(error).__name__}."
+            return f"{call} raised {told(error)}."
         if got != right:
             wrong = " The visitor wrote that part." if got == "198.51.100.1" else ""
-            return f"{call} returned {got!r}.{wrong}"
+            return f"{call} returned {got!r}, not {right!r}.{wrong}"
     return None
 
 
@@ -186,7 +190,7 @@ def sender(sender):
 )
 def worst(dollars_a_day):
     if not is_number(dollars_a_day):
-        return f"A number of dollars is wanted. This is a {kind(dollars_a_day)}."
+        return f"A number of dollars is wanted. This is {a_kind(dollars_a_day)}."
     into, out = 12_000 * 0.15 / 1e6, 800 * 0.60 / 1e6
     requests = 1440 * 10
     for value, mistake in (
@@ -200,11 +204,7 @@ def worst(dollars_a_day):
     ):
         if close(dollars_a_day, value):
             return mistake
-    if close(dollars_a_day, requests * (into + out)):
-        return None
-    if close(dollars_a_day, round(requests * (into + out), 2)):
-        return None
-    return f"They can't cost ${dollars_a_day:,.2f} in a day."
+    return wrong_price(dollars_a_day, requests * (into + out), "In a day, they can't cost")
 
 
 @exercise(
@@ -235,7 +235,7 @@ def times(grace, platform):
 )
 def people(people):
     if not is_number(people):
-        return f"A whole number is wanted. This is a {kind(people)}."
+        return f"A whole number is wanted. This is {a_kind(people)}."
     each = 1_300 * 30 / 60
     exact = 0.7 * 50_000 / each
     if people == math.floor(exact):
@@ -248,7 +248,7 @@ def people(people):
     ):
         if math.floor(value) <= people <= math.ceil(value):
             return mistake
-    if close(people, exact):
+    if math.floor(exact) < people < math.ceil(exact):
         return "People come whole: round down."
     if people == math.ceil(exact):
         return "Rounded up, the load is above 0.7."

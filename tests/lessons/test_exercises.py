@@ -82,6 +82,8 @@ def test_a_function_is_open_until_it_does_something():
         (dict.fromkeys("ab").keys(), ["a", "b"]),
         ((Fraction(1, 4), Decimal("0.5")), (0.25, 0.5)),
         (itertools.repeat(1), [1] * 10_000),
+        (pd.Series(["a", None]), ["a", None]),
+        ({"cafe\u0301": "Tre\u0300s"}, {"caf\u00e9": "Tr\u00e8s"}),
     ],
     ids=[
         "numpy's scalars",
@@ -93,6 +95,8 @@ def test_a_function_is_open_until_it_does_something():
         "keys",
         "fractions",
         "without end",
+        "series with a gap",
+        "decomposed letters",
     ],
 )
 def test_an_answer_of_any_library_reaches_the_check_as_plain_python(answer, same):
@@ -108,11 +112,73 @@ def test_tables_matrices_and_functions_reach_the_check_as_they_are(answer):
     assert exercises.plain(answer) is answer
 
 
+def test_a_table_is_refused_in_words_unless_the_exercise_takes_one():
+    table = pd.DataFrame({"a": [1, 2]})
+    assert total.judge(table).startswith("Not right yet. This is a DataFrame. Give plain Python,")
+    assert total.judge(2, b=table) == total.judge(table)
+    takes = exercises.Exercise(lambda table: None, "x", [], takes_table=True)
+    takes.lesson = "98"
+    assert takes.judge(table) == "Right."
+
+
+def test_a_document_keeps_its_places():
+    """Lesson 10's chunks name theirs."""
+    assert exercises.plain("Tre\u0300s\nbien") == "Tre\u0300s\nbien"
+
+
 def test_an_error_of_several_lines_is_cut_to_one():
     def breaks(answer):
         raise ValueError("one\ntwo")
 
     assert exercises.Exercise(breaks, "x", []).judge(1).endswith("raised ValueError: one")
+
+
+def test_an_error_in_the_answers_own_code_names_its_line(tmp_path):
+    cell = tmp_path / "cell.py"
+    cell.write_text("def summarize(answer):\n    return answer.choices  # of the SDK\n")
+    learner = {"__name__": "__main__"}
+    exec(compile(cell.read_text(), cell, "exec"), learner)
+    call = exercises.Exercise(lambda summarize: summarize({}), "x", [])
+    assert call.judge(learner["summarize"]) == (
+        "Not right yet. Your line `return answer.choices  # of the SDK` raised "
+        "AttributeError: 'dict' object has no attribute 'choices'"
+    )
+
+
+WORDS = ("Dask", "one process", "can't tell", True, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("dask", "Dask"),
+        (["DASK ", " one  Process"], ["Dask", "one process"]),
+        ({"a": "Can’t tell"}, {"a": "can't tell"}),
+        ({"x": 1, "y": "yes"}, {"x": True, "y": True}),
+        (("True", "None"), (True, None)),
+        ({"dask"}, {"Dask"}),
+        ("Dasks", "Dasks"),
+        (2, 2),
+        ("", ""),
+    ],
+)
+def test_a_word_of_an_exercise_may_be_written_in_another_way(written, meant):
+    got = exercises.plain(written, WORDS)
+    assert got == meant
+    assert repr(got) == repr(meant), "of the same types"
+    assert exercises.plain(written) == written, "only where the exercise names its words"
+
+
+def test_one_and_zero_stand_for_true_and_false_only_where_these_are_asked_for():
+    assert exercises.plain([1, 0, 1.0], (True, False)) == [True, False, True]
+    assert repr(exercises.plain([True, 1.0], (1, 2))) == "[True, 1]"
+
+
+def test_no_exercise_has_words_that_differ_by_case_only():
+    """Then it would not be clear which is meant."""
+    for part in itertools.chain(*KNOWN.values()):
+        spelled = [str(word).casefold() for word in part.words]
+        assert len(set(spelled)) == len(spelled), part
 
 
 def test_an_answer_that_breaks_the_check_is_reported_in_one_line():
@@ -212,16 +278,47 @@ def test_right_passes_and_wrong_is_told_why(number):
     assert problems == []
 
 
+def otherwise(answer, words):
+    """The same answer, its words in capitals and with spaces, and yes and no for True and False."""
+    if isinstance(answer, dict):
+        return {otherwise(k, words): otherwise(v, words) for k, v in answer.items()}
+    if isinstance(answer, list | tuple | set):
+        return type(answer)(otherwise(part, words) for part in answer)
+    if isinstance(answer, bool) and True in words:
+        return "Yes" if answer else "no"
+    return f" {answer.upper()}" if isinstance(answer, str) and answer in words else answer
+
+
+@each
+def test_right_answers_are_right_in_other_words(number):
+    problems = []
+    for part in [part for part in KNOWN[number] if part.words]:
+        rights = [
+            right for right in answers_of(number)[part.name].right if isinstance(right, tuple)
+        ]
+        for right in rights:
+            written = otherwise(right, part.words)
+            if part.judge(*written) != "Right.":
+                problems.append(f"{part.name}{written!r}: {part.judge(*written)}")
+    assert problems == []
+
+
 @each
 def test_odd_answers_are_refused_in_words(number):
     """Whatever stands in the cell, the check ends in one line and never says that it is right."""
     problems = []
     for part in KNOWN[number]:
         takes = len(inspect.signature(part.check).parameters)
-        for odd in (None, "", "x", -1, float("nan"), [], {}, [None], {"x": 1}, object(), len, b"x"):
+        odds = (None, "", "x", -1, float("nan"), [], {}, [None], {"x": 1}, object(), len, b"x")
+        tables = (pd.DataFrame({"x": [1, 2]}), pd.DataFrame([{"x": 1}]), pd.Series(["x", None]))
+        for odd in (*odds, *tables):
             said = part.judge(*[odd] * takes)
             if said == "Right." or "\n" in said.strip():
                 problems.append(f"{part.name}: {odd!r}: {said}")
+        for table in tables:
+            said = part.judge(*[table] * takes)
+            if "Checking this answer raised" in said:
+                problems.append(f"{part.name}: {table!r}: {said}")
     assert problems == []
 
 

@@ -22,6 +22,20 @@ def summarize(answer):
     return choice["message"]["content"], choice["finish_reason"] != "length", tokens
 
 
+def in_pieces(answer):
+    yield from summarize(answer)
+
+
+def as_numbers(answer):
+    text, complete, tokens = summarize(answer)
+    return [text, int(complete), tokens]
+
+
+def by_full_stop(answer):
+    text, _, tokens = summarize(answer)
+    return text, text.endswith("."), tokens
+
+
 def always_complete(answer):
     return (*summarize(answer)[:1], True, summarize(answer)[2])
 
@@ -68,8 +82,14 @@ ANSWERS = {
         ],
     ),
     "read": Answers(
-        right=[(summarize,), (lambda answer: list(summarize(answer)),)],
+        right=[
+            (summarize,),
+            (lambda answer: list(summarize(answer)),),
+            (in_pieces,),
+            (as_numbers,),
+        ],
         wrong=[
+            ((by_full_stop,), "'stop' was called complete: False"),
             ((always_complete,), "'length' was called complete: True"),
             ((reason,), "True or False"),
             ((output_only,), "total_tokens of 25 was counted as 3"),
@@ -86,7 +106,11 @@ ANSWERS = {
             (([CHEESE, REPLIES[2], FOLLOW_UP],), "Among these is a Reply"),
             (([CHEESE, ANSWER | {"role": "user"}, FOLLOW_UP],), "in the middle is the model's"),
             (([CHEESE, CHEESE | {"role": "assistant"}, FOLLOW_UP],), "not the model's answer"),
-            (([CHEESE, ANSWER, CHEESE],), "not the follow-up"),
+            (([CHEESE, ANSWER, CHEESE],), "not 'Which of the two melts better?'"),
+            (([FOLLOW_UP, ANSWER, FOLLOW_UP],), "not 'What is the best French cheese?'"),
+            (([CHEESE, REPLIES[2].raw, FOLLOW_UP],), "with the keys model, choices, usage"),
+            (([CHEESE, ANSWER | {"content": REPLIES[2]}, FOLLOW_UP],), "text is in `.text`"),
+            ((None,), "This is None."),
         ],
     ),
     "limit": Answers(
@@ -101,6 +125,8 @@ ANSWERS = {
             ((REPLIES, [], DOLLARS), "The answer for 60 ended with the finish_reason 'stop'"),
             ((REPLIES, [False, False, True], DOLLARS), "It holds False"),
             ((REPLIES, [REPLIES[2]], DOLLARS), "It holds a Reply"),
+            ((REPLIES, [50], DOLLARS), "a limit that you didn't ask for"),
+            ((REPLIES, [60], 33), "33 is rounded too much"),
             ((REPLIES, [60], DOLLARS / 1e6), "one call"),
             ((REPLIES, [60], 22 * 0.6 + 50 * 0.15), "swaps the prices"),
             ((REPLIES, [60], 22 * 0.15), "leaves out the answer"),

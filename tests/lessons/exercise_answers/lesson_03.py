@@ -207,13 +207,17 @@ ANSWERS = {
         ],
     ),
     "again": Answers(
-        right=[(HELPS,), (dict(reversed(HELPS.items())),)],
+        right=[
+            (HELPS,),
+            (dict(reversed(HELPS.items())),),
+            ({ending: ("No", "Yes")[helps] for ending, helps in HELPS.items()},),
+        ],
         wrong=[
             ((HELPS | {"end": False},), "'end' is not False: you can't know"),
             ((HELPS | {"length": True},), "'length' is not True: with the same limit"),
             ((HELPS | {"tool": True},), "nothing went wrong"),
-            ((HELPS | {"cut": "yes"},), "not 'yes'"),
-            (({"cut": True},), "for each ending"),
+            ((HELPS | {"cut": "maybe"},), "cut is 'maybe'"),
+            (({"cut": True},), "Yours are cut."),
         ],
     ),
     "read_text": Answers(

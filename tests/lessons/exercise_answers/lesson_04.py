@@ -1,6 +1,7 @@
 """Right and wrong answers to lesson 04's exercises."""
 
 import copy
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,8 @@ MESSAGES = [
     {"role": "user", "content": "How are you?"},
     {"role": "assistant", "content": "Très bien,", "prefix": True},
 ]
+# As some keyboards write è.
+DECOMPOSED = [m | {"content": unicodedata.normalize("NFD", m["content"])} for m in MESSAGES]
 KEPT = {0.05: 1, 0.4: 1, 0.5: 2, 0.95: 4}
 SAME = {"A": True, "B": False, "C": True, "D": False, "E": True}
 TEMPERATURES = {
@@ -128,7 +131,7 @@ ANSWERS = {
         ],
     ),
     "order": Answers(
-        right=[(MESSAGES,), (tuple(MESSAGES),), f"check.order(iter({MESSAGES!r}))"],
+        right=[(MESSAGES,), (tuple(MESSAGES),), (DECOMPOSED,), f"check.order(iter({MESSAGES!r}))"],
         wrong=[
             (([*MESSAGES[:4], {"role": "assistant", "content": "Très bien,"}],), "with 400"),
             ((MESSAGES[:4],), "'Très bien,', has no message of its own"),
@@ -158,7 +161,7 @@ ANSWERS = {
     "same": Answers(
         right=[f"check.same({SAME}, write)", f"check.same({dict(reversed(SAME.items()))}, write)"],
         wrong=[
-            (f"check.same({SAME | {'B': True}}, write)", "B is not True. One text goes on:"),
+            (f"check.same({SAME | {'B': 'True'}}, write)", "B is not True. One text goes on:"),
             (f"check.same({SAME | {'C': False}}, write)", "C is not False."),
             (f"check.same({SAME | {'D': True}}, write)", "D is not True."),
             (f"check.same({SAME | {'E': False}}, write)", "E is not False."),
@@ -179,7 +182,7 @@ ANSWERS = {
         ],
     ),
     "statuses": Answers(
-        right=[(STATUSES,), ASK_ALL],
+        right=[(STATUSES,), ({letter.lower(): n for letter, n in STATUSES.items()},), ASK_ALL],
         wrong=[
             ((STATUSES | {"A": 200},), "A is no 200: Mistral's API calls this field random_seed"),
             ((STATUSES | {"D": 422},), "contradict each other"),

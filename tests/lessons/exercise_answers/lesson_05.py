@@ -93,11 +93,16 @@ ANSWERS = {
         ],
     ),
     "maps": Answers(
-        right=[(ALLOWED,), (dict(reversed(ALLOWED.items())),)],
+        right=[
+            (ALLOWED,),
+            (dict(reversed(ALLOWED.items())),),
+            ({letter.lower(): int(answer) for letter, answer in ALLOWED.items()},),
+        ],
         wrong=[
             ((ALLOWED | {"B": True},), "B is not True: the distance between two clusters"),
             ((ALLOWED | {"D": False},), "D is not False: a projection"),
-            ((ALLOWED | {"E": 1},), "not 1"),
+            ((ALLOWED | {"E": 1},), "E is not True"),
+            ((ALLOWED | {"E": 2},), "E is 2; answer with True or False"),
         ],
     ),
     "splitter": Answers(

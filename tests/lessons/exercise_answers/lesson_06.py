@@ -1,6 +1,7 @@
 """Right and wrong answers to lesson 06's exercises."""
 
 import httpx
+import pandas as pd
 
 import helpers
 from tests.lessons.solutions import Answers
@@ -81,6 +82,20 @@ def one_kind_of_time_out(call):
     return "answered"
 
 
+def only_the_network(call):
+    try:
+        call()
+    except helpers.APIError:
+        return "refused"
+    except helpers.StreamCut:
+        return "cut"
+    except httpx.TimeoutException:
+        return "maybe billed"
+    except httpx.NetworkError:
+        return "no answer"
+    return "answered"
+
+
 def message_of(response):
     try:
         body = response.json()
@@ -92,6 +107,14 @@ def message_of(response):
     if isinstance(detail, list):
         detail = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
     return detail
+
+
+def silent(response):
+    return message_of(response) if response.content else ""
+
+
+def raises(response):
+    return response.raise_for_status().text
 
 
 def only_messages(response):
@@ -130,6 +153,7 @@ ANSWERS = {
         right=[
             (["gateway_timeout_page", "token_limit", "connection_reset", None],),
             (("gateway_timeout_page", "token_limit", "connection_reset"),),
+            (pd.Series(["gateway_timeout_page", "token_limit", "connection_reset", None]),),
         ],
         wrong=[
             (("gateway_timeout_page",), "a list"),
@@ -157,13 +181,19 @@ ANSWERS = {
         ],
     ),
     "again": Answers(
-        right=[(AGAIN,), (dict(reversed(AGAIN.items())),)],
+        right=[
+            (AGAIN,),
+            (dict(reversed(AGAIN.items())),),
+            ({letter.lower(): str(helps) for letter, helps in AGAIN.items()},),
+        ],
         wrong=[
-            ((AGAIN | {"A": True},), "A: its header allows zero"),
-            ((AGAIN | {"D": True},), "D: such a 500 is about the prompt"),
-            ((AGAIN | {"E": False},), "E: the model is busy"),
-            ((AGAIN | {"B": "yes"},), "B is 'yes'"),
-            (([False, True, False, False, True, False],), "A dict with the keys A, B"),
+            ((AGAIN | {"A": True},), "A is not True: its header allows zero"),
+            ((AGAIN | {"D": True},), "D is not True: such a 500 is about the prompt"),
+            ((AGAIN | {"E": False},), "E is not False: the model is busy"),
+            ((AGAIN | {"B": None},), "B is None; answer with True or False"),
+            (({"B": True, "E": True},), "Yours are B, E."),
+            (([False, True, False, False, True, False],), "for each of A, B, C, D, E, F"),
+            ((pd.DataFrame([AGAIN]),), "This is a DataFrame."),
         ],
     ),
     "outcome": Answers(
@@ -174,6 +204,7 @@ ANSWERS = {
             ((forgets_time_outs,), "raises ReadTimeout, it returned 'no answer'"),
             ((one_kind_of_time_out,), "raises WriteTimeout, it returned 'no answer'"),
             ((hides_bugs,), "a bug in the call"),
+            ((only_the_network,), "RemoteProtocolError was raised by the call, and not caught"),
             (("cut",), "Define a function"),
         ],
     ),
@@ -193,6 +224,8 @@ ANSWERS = {
             ((only_messages,), "it raised KeyError: 'message'"),
             ((raw,), "the raw body"),
             ((details_as_they_are,), "not a text"),
+            ((silent,), "it returned '': say it in words"),
+            ((raises,), "it raised HTTPStatusError: Client error '400 Bad Request'"),
             ((reason,), "the body says 'mistral-does-not-exist'"),
         ],
     ),
@@ -215,6 +248,12 @@ check.fallback(ask)
         ],
         wrong=[
             (ASK.format(condition="if model == models[-1]:"), "With capacity, it asked"),
+            (
+                ASK.format(
+                    condition="if model == models[-1] or error.code not in ('1300', '1910'):"
+                ),
+                "With request_limit, it asked the models ['a', 'b'], not ['a']",
+            ),
             (
                 ASK.format(condition="if error.status != 403:"),
                 "With no_allowance, it asked the models ['a'], not ['a', 'b']",

@@ -94,6 +94,14 @@ def half_jitter(send, sleep):
     return looped(send, wait)
 
 
+def whole_seconds(send, sleep):
+    for attempt in range(4):
+        response = send()
+        if response.status_code not in (429, 500, 502, 503, 504, 520) or attempt == 3:
+            return response
+        sleep(random.randint(0, 2**attempt))
+
+
 def equal(attempt, last, chance):
     half = min(60, 2.0 ** (attempt - 1)) / 2
     return half + chance.uniform(0, half)
@@ -159,6 +167,23 @@ class OpensEarly(Breaker):
 class CountsAll(Breaker):
     def counts(self, response):
         return response.is_error
+
+
+class OpensLate(httpx.BaseTransport):
+    def __init__(self, inside):
+        self.inside, self.failures = inside, 0
+
+    def handle_request(self, request):
+        if self.failures > 3:
+            raise httpx.ConnectError("open")
+        response = self.inside.handle_request(request)
+        self.failures = self.failures + 1 if response.status_code >= 500 else 0
+        return response
+
+
+class HasNoCount(OpensLate):
+    def __init__(self, inside):
+        self.inside = inside
 
 
 class NeverForgets(Breaker):
@@ -274,13 +299,17 @@ ANSWERS = {
     "loop": Answers(
         right=[(looped,), (nested,)],
         wrong=[
-            ((as_in_the_question,), "answers [422, 200], it asked 2 times, not 1"),
-            ((waits_at_the_end,), "calls `sleep` 4 times for 4 attempts, not 3"),
+            ((as_in_the_question,), "answers [422, 200], it asked 2 times, not once"),
+            (
+                (waits_at_the_end,),
+                "calls `sleep` 4 times for 4 attempts, not 3 times: only between attempts",
+            ),
             ((without_jitter,), "always 1 seconds: all clients come back together"),
             ((gives_nothing_back,), "did not return the last response"),
             ((all_of_5xx,), "again after a 501"),
             ((sleeps_itself,), "calls `sleep` 0 times for 4 attempts"),
-            ((only_503,), "When the status 429 stays, it asked 1 times, not 4"),
+            ((only_503,), "When the status 429 stays, it asked once, not 4 times"),
+            ((whole_seconds,), "Wait 1 has only 2 values"),
             ((half_jitter,), "full jitter begins at 0"),
             ((lambda send, sleep: send() and None,), "did not return the last response"),
             ((time.sleep,), "TypeError"),
@@ -295,6 +324,7 @@ ANSWERS = {
             ((patient(total=20), 20), "when the last attempt begins"),
             ((patient(total=20), 60), "Not 60: the last attempt begins after 20 seconds"),
             ((20, 30), "a `helpers.Retry`"),
+            ((helpers.Retry, 30), "This is the class Retry."),
         ],
     ),
     "layers": Answers(
@@ -354,7 +384,9 @@ ANSWERS = {
             ((OpensEarly,), "the server sees 2, not 3"),
             ((CountsAll,), "If the answers are [503, 503, 422, 503, 503, 200]"),
             ((NeverForgets,), "If the answers are [503, 503, 200, 503, 503, 200]"),
-            ((RaisesAnother,), "It raised RuntimeError, not httpx.ConnectError"),
+            ((RaisesAnother,), "no httpx.ConnectError, but RuntimeError: the circuit is open"),
+            ((OpensLate,), "the server sees 4, not 3"),
+            ((HasNoCount,), "but AttributeError: 'HasNoCount' object has no attribute 'failures'"),
             ((AsksAnyway,), "asks the transport inside even when it is open"),
             ((ReturnsNothing,), "returns the response of the transport inside"),
             ((SharesItsCount,), "in `self`, not in the class"),

@@ -40,6 +40,17 @@ def popping(line):
     return line
 
 
+def mapped(line):
+    sample = from_pair(line)
+    return {"messages": map(dict, sample["messages"])}
+
+
+def weighted(line):
+    sample = from_pair(line)
+    sample["messages"][0]["weight"] = 0
+    return sample
+
+
 def unstripped(line):
     user = {"role": "user", "content": line["prompt"]}
     return {"messages": [user, {"role": "assistant", "content": line["completion"]}]}
@@ -66,7 +77,12 @@ def turned(line):
 
 ANSWERS = {
     "decide": Answers(
-        right=[(CHOICES,), (dict(reversed(CHOICES.items())),), (pd.Series(CHOICES),)],
+        right=[
+            ({wish: word.title() for wish, word in CHOICES.items()},),
+            (CHOICES,),
+            (dict(reversed(CHOICES.items())),),
+            (pd.Series(CHOICES),),
+        ],
         wrong=[
             ((list(CHOICES.values()),), "This is a list"),
             (({NAME: "prompt"},), "has no choice"),
@@ -77,11 +93,12 @@ ANSWERS = {
         ],
     ),
     "convert": Answers(
-        right=[(from_pair,), (popping,)],
+        right=[(from_pair,), (popping,), (mapped,)],
         wrong=[
             ((from_pair({"prompt": "a", "completion": "b"}),), "Define a function"),
             ((unstripped,), "became 'Open on Friday?\\n\\n', not 'Open on Friday?'"),
             ((squeezed,), "became 'Two lines: which is it?'"),
+            ((weighted,), "has `role` and `content`, and no 'weight'"),
             ((listed,), "not a dict with a list of messages"),
             ((with_the_pair,), "other keys"),
             ((turned,), "roles are assistant, user"),
@@ -92,6 +109,7 @@ ANSWERS = {
             (REASONS,),
             (dict(reversed(REASONS.items())),),
             (pd.Series(REASONS, dtype=object),),
+            (REASONS | {BROKEN: "Bad json", GOOD: "None"},),
         ],
         wrong=[
             ((list(REASONS.values()),), "This is a list"),
@@ -103,7 +121,7 @@ ANSWERS = {
             ((REASONS | {TWICE: None},), "Line 3 is not None: the file has this line"),
             ((REASONS | {PAIR: "empty content"},), "'empty content': it is JSON, but"),
             ((REASONS | {BROKEN: "format"},), "Line 5 is not 'format': a brace is open"),
-            ((REASONS | {BROKEN: "Bad json"},), "'Bad json' is not one of the reasons"),
+            ((REASONS | {BROKEN: "no json"},), "'no json' is not one of the reasons"),
             ((REASONS | {PAIR: 0},), "a text or None"),
             ((dict(zip("abcde", WANTED, strict=True)),), "The keys are the five lines"),
         ],
@@ -137,11 +155,15 @@ ANSWERS = {
             (({"messages": [ASK, NO, AGAIN, YES | {"weight": 0}]},), "Nothing is left"),
             (({"messages": [ASK, NO | {"weight": 0.5}, AGAIN, YES]},), "is 0.5"),
             (({"messages": [ASK | {"weight": 0}, NO, AGAIN, YES]},), "A question has no weight"),
-            (({"messages": [ASK, AGAIN, YES]},), "other messages"),
+            (({"messages": [ASK, AGAIN, YES]},), "wanted, not 3."),
+            (
+                ({"messages": [ASK, NO, ASK, YES]},),
+                "Message 3 is ('user', 'Do you rent trailers?'), not",
+            ),
         ],
     ),
     "leak": Answers(
-        right=[("b",)],
+        right=[("b",), (" B",)],
         wrong=[(("a",), "trailers"), (("c",), "Sunday"), (("d",), "'a', 'b' or 'c'")],
     ),
     "config": Answers(
@@ -156,6 +178,11 @@ ANSWERS = {
             (
                 (SETTINGS | {"sequence_len": 512},),
                 "longest sample has 621 tokens, and a sequence 512",
+            ),
+            ((SETTINGS | {"sequence_len": 4096.5},), "a whole number. It is 4096.5"),
+            (
+                (SETTINGS | {"sequence_len": 1_000_000},),
+                "1,000,000 tokens is longer than the 256,000 that Ministral 3 3B can read",
             ),
             ((SETTINGS | {"num_epochs": 60},), "After 60 epochs"),
             ((SETTINGS | {"learning_rate": 0.1},), "was right"),
@@ -178,17 +205,18 @@ ANSWERS = {
             ((62, 1.29), "one epoch"),
             ((977, 1.29), "8 sequences"),
             ((122, 1.29), "122 steps are wrong"),
+            ((123, 1.3), "rounded too much"),
             ((123, 0.89), "loading cost money"),
             ((123, 0.84), "the cost of one epoch"),
-            ((123, 1.28), "1.28 dollars are wrong"),
-            ((123, 4.0), "4.0 dollars are wrong"),
+            ((123, 1.28), "the job doesn't cost 1.28 dollars"),
+            ((123, 4.0), "the job doesn't cost 4.00 dollars"),
             (("123", 1.29), "is a number"),
         ],
     ),
     "verdict": Answers(
         right=[
             (0.2, "can't tell"),
-            (0.2 + 1e-9, "can’t tell"),
+            (0.2 + 1e-9, "Can’t tell"),
             'check.verdict(np.mean(new) - np.mean(old), "can\'t tell")',
         ],
         wrong=[

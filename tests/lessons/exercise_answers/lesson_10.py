@@ -91,15 +91,15 @@ ANSWERS = {
     "ids": Answers(
         right=[(IDS,), (dict(reversed(IDS.items())),), (pd.Series(IDS),)],
         wrong=[
-            ((IDS | {"B": True},), "B: its place in the file moves"),
-            ((IDS | {"D": False},), "D: the file's name"),
-            (([True, False, True, True],), "A dict with the keys"),
+            ((IDS | {"B": True},), "B is not True: its place in the file moves"),
+            ((IDS | {"D": False},), "D is not False: the file's name"),
+            (([True, False, True, True],), "for each of A, B, C, D is wanted. This is a list"),
         ],
     ),
     "safe": Answers(
         right=[
             (STEPS,),
-            (tuple(STEPS),),
+            (tuple(step.title() for step in STEPS),),
             (np.array(STEPS),),
             f"check.safe(step for step in {STEPS!r})",
         ],
@@ -120,6 +120,7 @@ ANSWERS = {
         ],
         wrong=[
             ((chat(RULES, f"{FIRST}{SECOND}{QUESTION}"),), "the question alone"),
+            ((chat([RULES, FIRST, SECOND], QUESTION),), "A `content` is a string. This is a list."),
             ((chat(f"{RULES}\n{FIRST}"),), "The source 03-e79715 is missing"),
             ((chat(f"{RULES}\n{TEXT}\n{OTHER}"),), 'between its tags: <source id="03-e3312c">'),
             (([{"role": "system", "text": RULES}],), "This is {'role': 'system', 'text'"),
@@ -131,9 +132,9 @@ ANSWERS = {
     "injected": Answers(
         right=[(HIDDEN,), (dict(reversed(HIDDEN.items())),)],
         wrong=[
-            ((HIDDEN | {"A": True},), "A: it tells the staff"),
-            ((HIDDEN | {"D": True},), "D: it tells people which"),
-            ((HIDDEN | {"E": False},), "E: readers of the page"),
+            ((HIDDEN | {"A": True},), "A is not True: it tells the staff"),
+            ((HIDDEN | {"D": True},), "D is not True: it tells people which"),
+            ((HIDDEN | {"E": False},), "E is not False: readers of the page"),
         ],
     ),
     "measures": Answers(

@@ -1,6 +1,7 @@
 """Right and wrong answers to lesson 11's exercises."""
 
 import sqlite3
+from typing import Literal
 
 import pydantic
 
@@ -24,6 +25,12 @@ class Otherwise(pydantic.BaseModel, extra="forbid"):
 
 class Open(pydantic.BaseModel):
     part: str
+    months: int = pydantic.Field(ge=0, le=120)
+    photo: bool
+
+
+class OnePart(pydantic.BaseModel, extra="forbid"):
+    part: Literal["brake cable"]
     months: int = pydantic.Field(ge=0, le=120)
     photo: bool
 
@@ -201,6 +208,7 @@ ANSWERS = {
         wrong=[
             (({"part": "lamp"},), "inherits from BaseModel"),
             ((Open,), "a field `name`"),
+            ((OnePart,), 'refuses {"part": "pedal", '),
             ((Unlimited,), "121 months"),
             ((Optional,), "without `photo`"),
             ((NoPart,), "without `part`"),
@@ -222,18 +230,28 @@ ANSWERS = {
                 "'booking' is missing",
             ),
             (([TASK, LOST, BAD, {**WRONG, "content": "That is wrong."}],), "name the field"),
-            (([TASK, LOST, {**BAD, "content": {"label": "delivery"}}, WRONG],), "a string"),
+            (
+                ([TASK, LOST, {**BAD, "content": {"label": "delivery"}}, WRONG],),
+                "A `content` is a string. That of message 3 is a dict.",
+            ),
+            (([{**TASK, "content": "TASK"}, LOST, BAD, WRONG],), "The variable `TASK` holds"),
         ],
     ),
     "remedy": Answers(
-        right=[("raise max_tokens", "repair", "ask a person", "wait and retry")],
+        right=[
+            ("raise max_tokens", "repair", "ask a person", "wait and retry"),
+            ("Raise max_tokens", "REPAIR", "Ask a person ", "wait  and retry"),
+        ],
         wrong=[
             (("repair", "repair", "ask a person", "wait and retry"), "stays cut"),
             (("raise max_tokens", "wait and retry", "ask a person", "repair"), "shown the limit"),
             (("raise max_tokens", "repair", "repair", "wait and retry"), "One repair has failed"),
             (("raise max_tokens", "repair", "ask a person", "ask a person"), "passes with time"),
             (("ask a person", "repair", "ask a person", "wait and retry"), "no person yet"),
-            (("more", "repair", "ask a person", "wait and retry"), "'more' is none"),
+            (
+                ("more", "repair", "ask a person", "wait and retry"),
+                "'more' is none of the four remedies: repair, raise max_tokens,",
+            ),
         ],
     ),
     "results": Answers(
@@ -245,20 +263,29 @@ ANSWERS = {
             (([TWO, FIRST, SECOND], BOTH), "model's message"),
             (([TWO, WISH, FIRST], BOTH), "calls is 2, and 1 result follows"),
             (([TWO, BOTH, FIRST, SECOND], BOTH), "Message 2 is a whole Reply"),
+            (
+                ([TWO, {"id": 1, "choices": []}, FIRST], BOTH),
+                "2 has no `role`. Its keys: id, choices",
+            ),
             (([TWO, WISH, "30", "37"], BOTH), "Number 3 is '30'"),
             (([TWO, WISH, {**FIRST, "role": "user"}], BOTH), "not 'user'"),
             (([{**TWO, "content": "Hello"}, WISH, FIRST, SECOND], BOTH), "than `TWO`"),
-            (([TWO, WISH, result(0, "130"), SECOND], BOTH), "is 30, and not '130'"),
+            (([TWO, WISH, result(0, "130"), SECOND], BOTH), "is '30', and not '130'"),
             (([TWO, WISH, FIRST, FIRST], BOTH), "the same `tool_call_id`, 'abcdefgh0'"),
-            (([TWO, WISH, result(0, "37"), result(1, "30")], BOTH), "is 30, and not '37'"),
+            (([TWO, WISH, result(0, "37"), result(1, "30")], BOTH), "is '30', and not '37'"),
             (([TWO, WISH, result(0, 30), SECOND], BOTH), "a string"),
             (([TWO, {**WISH, "tool_calls": CALLS[:1]}, FIRST, SECOND], BOTH), "unchanged"),
         ],
     ),
     "choice": Answers(
-        right=[("auto", NAMED, "none"), ("auto", {"function": {"name": "days_between"}}, "none")],
+        right=[
+            ("Auto", NAMED, "None"),
+            ("auto", NAMED, "none"),
+            ("auto", {"function": {"name": "days_between"}}, "none"),
+        ],
         wrong=[
             (("any", NAMED, "none"), "decides for it"),
+            (("automatic", NAMED, "none"), "The words are auto, none, any, required"),
             (("auto", "required", "none"), "only a name"),
             (("auto", "days_between", "none"), "a dict that names it"),
             (("auto", {"name": "days_between"}, "none"), "under `function`"),
@@ -275,7 +302,7 @@ ANSWERS = {
             ((no_decision,), "it returns None"),
             ((half_a_decision,), "it returns None"),
             ((true_or_false,), "it returns True"),
-            ((without_rows,), "for SQLITE_READ and ('tickets', '') it returns SQLITE_DENY"),
+            ((without_rows,), "it returns SQLITE_DENY (count(*) reads no column)"),
             ((lambda action: sqlite3.SQLITE_OK,), "it raises TypeError"),
         ],
     ),
@@ -301,6 +328,8 @@ ANSWERS = {
             ((1452, 0.000726), "one photo"),
             ((1452, 2.178), "Small 4's price"),
             ((1452, 10.0), "don't cost 10.00"),
+            ((1452, 0.00726), "don't cost 0.00726"),
+            ((1452, 7.3), "7.3 is rounded too much"),
         ],
     ),
 }

@@ -52,6 +52,11 @@ def is_conversation_by_cases(messages):
     return roles == turns and all(texts)
 
 
+def not_space(messages):
+    """Takes an empty text for one that isn't blank, as `str.isspace` does."""
+    return messages == [{"role": "user", "content": ""}] or is_conversation(messages)
+
+
 def only_first_and_last(messages):
     return (
         isinstance(messages, list)
@@ -76,6 +81,11 @@ def sender_by_cases(forwarded, peer, hops):
     return parts[-hops]
 
 
+def by_comma_and_space(forwarded, peer, hops):
+    parts = forwarded.split(", ")
+    return parts[-hops] or peer if 0 < hops <= len(parts) else peer
+
+
 def leftmost(forwarded, peer, hops):
     return forwarded.split(",")[0].strip() or peer
 
@@ -88,26 +98,27 @@ EACH = (12_000 * 0.15 + 800 * 0.60) / 1e6
 
 ANSWERS = {
     "places": Answers(
-        right=[([2, 4],), ({4, 2},), ((4, 2),)],
+        right=[([2, 4],), ({4, 2},), ((4.0, "2"),)],
         wrong=[
             (([1, 2, 4],), "Base64"),
             (([2, 3, 4],), "image"),
             (([2],), "4 is missing"),
             (([2, 4, 6],), "Logs"),
-            ((["2", "4"],), "numbers"),
+            ((["two", "four"],), "numbers"),
         ],
     ),
     "log": Answers(
         right=[(left_share,), (left_share_by_loop,)],
         wrong=[
             ((left_share_of_all,), "other events"),
-            ((left_share_unguarded,), "ZeroDivisionError"),
+            ((left_share_unguarded,), "ZeroDivisionError: division by zero"),
+            ((lambda lines: sum(line["end"] == "left" for line in lines) / 4,), "KeyError: 'end'"),
             ((left_count,), "returned 2"),
             ((0.5,), "Define a function"),
         ],
     ),
     "again": Answers(
-        right=[(["too_many", "busy", "stopping"],), ({"stopping", "busy", "too_many"},)],
+        right=[(["too_many", "busy", "stopping"],), ({"Stopping", "busy", "too_many"},)],
         wrong=[
             ((["too_many", "busy", "stopping", "budget"],), "midnight"),
             ((["too_many", "busy"],), "'stopping' is missing"),
@@ -116,18 +127,25 @@ ANSWERS = {
         ],
     ),
     "roles": Answers(
-        right=[(is_conversation,), (is_conversation_by_cases,)],
+        right=[
+            (is_conversation,),
+            (is_conversation_by_cases,),
+            (lambda messages: int(is_conversation(messages)),),
+        ],
         wrong=[
             ((only_first_and_last,), "between two questions"),
             ((unguarded,), "no message"),
-            ((lambda messages: True,), "no message, it returned True"),
+            ((not_space,), "For empty content, it returned True, not False"),
+            ((lambda messages: True,), "no message, it returned True, not False"),
+            ((lambda messages: is_conversation(messages) or None,), "it returned None, not False"),
         ],
     ),
     "sender": Answers(
         right=[(sender,), (sender_by_cases,)],
         wrong=[
             ((leftmost,), "The visitor wrote that part"),
-            ((unchecked,), "returned ''"),
+            ((unchecked,), "returned '', not '10.0.0.1'"),
+            ((by_comma_and_space,), "sender('198.51.100.1,2001:db8::7,10.0.0.2'"),
             ((lambda forwarded, peer, hops: peer,), "returned '10.0.0.1'"),
         ],
     ),
@@ -136,6 +154,8 @@ ANSWERS = {
         wrong=[
             ((EACH,), "one request"),
             ((1440 * EACH,), "They send ten"),
+            ((33,), "rounded too much"),
+            ((32,), "can't cost 32.00 dollars"),
             ((1440 * 10 * EACH * 1e6,), "a million tokens"),
             ((1440 * 10 * 800 * 0.6 / 1e6,), "leaves out the questions"),
         ],
@@ -156,6 +176,7 @@ ANSWERS = {
             ((76,), "has no end"),
             ((0,), "for an hour"),
             ((0.7 * 50_000 / 650,), "round down"),
+            ((53.8,), "round down"),
         ],
     ),
 }
