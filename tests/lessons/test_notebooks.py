@@ -1,5 +1,6 @@
 """Each notebook is built like a lesson, stored as it was run, and safe to publish."""
 
+import functools
 import itertools
 import json
 import re
@@ -23,6 +24,7 @@ LESSONS = [path for path in PATHS if path.stem != SETUP_CHECK]
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
+@functools.cache
 def read(path):
     return nbformat.read(path, as_version=4)
 
