@@ -45,7 +45,7 @@ def make_old(files):
 def main(kills):
     chance, found = random.Random(1), collections.Counter()
     with tempfile.TemporaryDirectory() as name:
-        for part in ("helpers", "data", "notebooks"):
+        for part in ("helpers", "data", "notebooks", "tests"):
             shutil.copytree(ROOT / part, Path(name, part), ignore=shutil.ignore_patterns(".*"))
         files = (
             Path(name, "data", "recordings", f"{LESSON}.json"),
