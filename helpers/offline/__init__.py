@@ -3,7 +3,9 @@
 - `schema`, `refusals`: what a request may hold, and what the API would refuse
 - `answers`, `labels`, `vectors` (with `minilm`): what is answered; `tokens`: what it counts as
 - `bodies`, `models`, `api`: the wire format, the models, the routes
-- `recording`, `fallback`, `server`: the three places where it answers: below the recorder, in replay, over HTTP
+- `fallback`, `server`: where it answers: in replay, over HTTP
+
+README.md follows one question through them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The API on this machine: routes, written answers, vectors of texts. The only pretended API of the course.
 
 The course was written without access to the API. Until somebody with a key runs `make record`, its
-recordings come from here (`recording.py`); in replay it answers what is not recorded (`fallback.py`), and
-`server.py` serves it over HTTP. The words come from a lesson's .toml file, the form from recorded traffic
+recordings come from here; in replay it answers what is not recorded (`fallback.py`), and `server.py` serves it
+over HTTP. The words come from a lesson's .toml file, the form from recorded traffic
 of 2026-08, the token counts from Mistral's own tokenizer. The pace of streams is invented.
 """
 
