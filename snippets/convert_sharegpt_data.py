@@ -8,9 +8,8 @@ ROLES = {"human": "user", "gpt": "assistant"}
 
 
 def from_sharegpt(line):
-    turns = line["conversations"]
-    messages = [{"role": ROLES.get(t["from"], t["from"]), "content": t["value"]} for t in turns]
-    return {"messages": messages}
+    turns = [(ROLES.get(t["from"], t["from"]), t["value"]) for t in line["conversations"]]
+    return {"messages": [{"role": role, "content": text} for role, text in turns]}
 
 
 source, target = Path("sharegpt.jsonl"), Path("chat.jsonl")  # your file, and a new one
