@@ -130,8 +130,8 @@ def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
         title = section = ""
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
-                for marks, heading in HEADING.findall(FENCED.sub("", cell.source)):
-                    title = heading.partition(":")[0] if marks == "#" else title
+                for hashes, heading in HEADING.findall(FENCED.sub("", cell.source)):
+                    title = heading.partition(":")[0] if hashes == "#" else title
                     section = heading
             elif "snippet" in cell.metadata.get("tags", []):
                 place = path.stem, cell.metadata["task"]
