@@ -155,7 +155,7 @@ def snippets_page(snippets: list[Snippet]) -> str:
     """The list of tasks, lesson by lesson."""
     text = """# Snippets
 
-Each task has a page with a complete program: copy it into a project and it works. They are also files, in the
+Each task has a page with a program: copy it into a project and it works. They are also files, in the
 course's folder `snippets`.
 """
     for lesson in dict.fromkeys(snippet.lesson for snippet in snippets):

@@ -1,7 +1,8 @@
 # Find keys in files.
 # From notebooks/01_keys.ipynb, section “How keys leak”.
-# Running it prints nothing: it defines find_keys, for you to call.
+# It reads your key from the environment variable MISTRAL_API_KEY.
 
+import os
 import re
 from pathlib import Path
 
@@ -16,3 +17,7 @@ def find_keys(file: Path, own: str) -> list[str]:
     found = {*AFTER_NAME.findall(text), *AFTER_BEARER.findall(text)}
     found |= {own} if own and own in text else set()
     return ["…" + key[-4:] for key in sorted(found)]
+
+
+for file in sorted(Path().glob("*.py")):  # or "*.ipynb"
+    print(file.name, find_keys(file, os.environ.get("MISTRAL_API_KEY", "")))

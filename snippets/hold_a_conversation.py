@@ -2,7 +2,6 @@
 # From notebooks/02_first_call.ipynb, section “Hold a conversation”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
-# Running it prints nothing: it defines ask, for you to call.
 
 import os
 
@@ -19,3 +18,13 @@ def ask(messages: list[dict]) -> dict:
     )
     response.raise_for_status()
     return response.json()
+
+
+conversation = [{"role": "user", "content": "What is the best French cheese?"}]
+first = ask(conversation)
+print(first["choices"][0]["message"]["content"])
+
+conversation.append(first["choices"][0]["message"])
+conversation.append({"role": "user", "content": "Which of the two melts better?"})
+second = ask(conversation)
+print(second["choices"][0]["message"]["content"])

@@ -17,6 +17,6 @@ try:
     response = http.post(
         "/chat/completions", json={"model": "mistral-small-latest", "messages": [question]}
     )
-    print(response.status_code)
+    print(response.raise_for_status().status_code)
 except httpx.TimeoutException as error:
     print("no answer in time:", type(error).__name__)

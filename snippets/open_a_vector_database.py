@@ -1,14 +1,13 @@
 # Open a vector database.
 # From notebooks/10_semantic_search.ipynb, section “Put them into a vector database”.
 # Needs: pip install qdrant-client
-# Running it prints nothing where there is a key: it is the start of a program.
 
 import atexit
 import os
 import tempfile
 import warnings
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient
 
 # A folder has no indexes of fields, and says so each time; a server has, and may insist on them.
 warnings.filterwarnings("ignore", message="Payload indexes have no effect")
@@ -18,4 +17,5 @@ if url := os.environ.get("QDRANT_URL"):
 else:
     database = QdrantClient(path=tempfile.mkdtemp())  # in a project: a folder that stays
 # Left open, it complains when Python ends.
-_ = atexit.register(database.close)
+atexit.register(database.close)
+print(database.get_collections())

@@ -18,6 +18,5 @@ response = httpx.post(
     json={"model": "mistral-small-latest", "messages": [{"role": "user", "content": prompt}]},
     timeout=60,
 )
-response.raise_for_status()
-poisoned = response.json()["choices"][0]["message"]["content"]
+poisoned = response.raise_for_status().json()["choices"][0]["message"]["content"]
 print(poisoned)

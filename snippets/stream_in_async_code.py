@@ -1,9 +1,11 @@
 # Stream in async code.
 # From notebooks/03_streaming.ipynb, section “Stream in async code”.
 # Needs: pip install httpx
-# Running it prints nothing: it defines ask, for you to call.
+# It reads your key from the environment variable MISTRAL_API_KEY.
 
+import asyncio
 import json
+import os
 
 import httpx
 
@@ -20,3 +22,16 @@ async def ask(client: httpx.AsyncClient, question: str) -> str:
                 chunk = json.loads(line.removeprefix("data: "))
                 text += chunk["choices"][0]["delta"].get("content") or ""
     return text
+
+
+async def ask_all(*questions: str) -> list[str]:
+    """The answers to several questions, streamed at the same time."""
+    async with httpx.AsyncClient(
+        base_url="https://api.mistral.ai/v1",
+        headers={"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"},
+        timeout=60,
+    ) as client:
+        return await asyncio.gather(*(ask(client, question) for question in questions))
+
+
+print(asyncio.run(ask_all("Name a colour. One word.", "Name a fruit. One word.")))

@@ -2,8 +2,7 @@
 # From notebooks/13_deploy.ipynb, section “Why a page needs a server”.
 # Needs: pip install httpx starlette
 # It reads your key from the environment variable MISTRAL_API_KEY.
-# Running it prints nothing: it defines chat, for you to call.
-# Serve it with: uvicorn stream_in_fastapi_or_starlette:small. In FastAPI: app = FastAPI(routes=small.routes).
+# Serve it with: uvicorn stream_in_fastapi_or_starlette:small. In FastAPI: app = FastAPI(routes=small.routes). It checks and limits nothing; the lesson adds that.
 
 import os
 

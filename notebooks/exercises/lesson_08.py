@@ -198,7 +198,7 @@ def weights(sample):
     if first != 0:
         return "The first answer, 'No idea.', would still be learned."
     if second == 0:
-        return "Nothing is left to learn: the second answer has the weight 0, too."
+        return "Nothing is left to learn: the second answer also has the weight 0."
     return None
 
 
@@ -282,7 +282,7 @@ def steps(steps_of_job, dollars):
             f"{steps_of_job} steps are wrong: tokens of both epochs / tokens of a step, rounded up."
         )
     if abs(dollars - tokens / 5000 / 3600 * 4) < CENT:
-        return "The minutes for loading cost money, too."
+        return "The minutes for loading also cost money."
     if abs(dollars - (tokens / 2 / 5000 / 3600 + 0.1) * 4) < CENT:
         return f"{dollars} dollars are the cost of one epoch, and there are two."
     right = (tokens / 5000 / 3600 + 0.1) * 4

@@ -1,4 +1,4 @@
-"""The course's offline API, told by each question what to answer.
+"""The course's offline API, in which each question decides what is answered.
 
 `helpers.offline` does the HTTP, the keys, the errors and faults, the pace and the counting. Its answers are
 those written for lesson 13. What no written answer can be is scripted here: an answer of chosen pieces, one that

@@ -1,4 +1,4 @@
-"""Starts lesson 13's server as a container does: `python serve.py`, told by its environment only."""
+"""Starts lesson 13's server as a container does: `python serve.py`, configured by its environment only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One question to lesson 13's server: what it answers, what it refuses, and what it tells nobody."""
+"""One question to lesson 13's server: what it answers, what it refuses, and what it keeps to itself."""
 
 import contextlib
 import json
@@ -154,10 +154,12 @@ def test_errors_of_the_api_are_mapped_and_leak_nothing(server, task, status, cod
     assert server.line(response)["end"] == code
 
 
-@pytest.mark.parametrize(("given", "told"), [("7", "7"), ("3600", "60"), ("soon", "5"), ("", "5")])
-def test_a_retry_after_of_the_api_is_passed_on_within_reason(server, given, told):
+@pytest.mark.parametrize(
+    ("given", "passed_on"), [("7", "7"), ("3600", "60"), ("soon", "5"), ("", "5")]
+)
+def test_a_retry_after_of_the_api_is_passed_on_within_reason(server, given, passed_on):
     server.api.script = [make_fault(429, retry_after=given)]
-    assert ask(server, "hello").headers["retry-after"] == told
+    assert ask(server, "hello").headers["retry-after"] == passed_on
 
 
 @pytest.mark.slow

@@ -22,19 +22,19 @@ def deploy(**settings):
         command, cwd=APP.parents[1], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            said, started = process.stdout.readline(), json.loads(process.stdout.readline())
+            first_line, started = process.stdout.readline(), json.loads(process.stdout.readline())
             url = f"http://127.0.0.1:{started['port']}"
             offered = HTTP.get(f"{url}/suggestions").json()
             answer = HTTP.post(f"{url}/chat", json=question("What is a container?"), timeout=60)
         finally:
             process.send_signal(signal.SIGTERM)
         process.wait(60)
-    return said, offered, text_of(answer)
+    return first_line, offered, text_of(answer)
 
 
 def test_offline_it_offers_what_it_can_answer():
-    said, offered, answer = deploy()
-    assert "Ctrl-C stops it" in said
+    first_line, offered, answer = deploy()
+    assert "Ctrl-C stops it" in first_line
     assert ["What is a container?"] in offered
     assert ["What is a reverse proxy?", "Name two."] in offered
     assert "own view of the machine" in answer
@@ -43,8 +43,8 @@ def test_offline_it_offers_what_it_can_answer():
 def test_with_a_server_of_ones_own_it_asks_that_offers_nothing_and_sends_no_key():
     with ScriptedApi() as api:
         own = {"MISTRAL_BASE_URL": api.url, "MISTRAL_API_KEY": "not-for-others", "MISTRAL_MODE": ""}
-        said, offered, answer = deploy(**own)
-    assert api.url in said
+        first_line, offered, answer = deploy(**own)
+    assert api.url in first_line
     assert offered == []
     assert "own view of the machine" in answer
     assert api.keys == {"Bearer no-key-needed-for-replay"}

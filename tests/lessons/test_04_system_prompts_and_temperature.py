@@ -293,8 +293,8 @@ def test_an_own_question_ends_in_a_short_menu_as_the_first_cell_says(lesson):
     shown.run("system", system=("My parcel is three days late. What can I do?", "Where is it?"))
     assert isinstance(shown.last_error, helpers.RecordingNotFound)
     assert "Questions with a written answer here" in str(shown.last_error)
-    said = next(cell.source for cell in BOOK.cells if cell.id == "start-what")
-    assert "texts of your own" in said
+    announced = next(cell.source for cell in BOOK.cells if cell.id == "start-what")
+    assert "texts of your own" in announced
 
 
 def test_an_own_prompt_ends_in_a_short_menu(lesson):
@@ -320,8 +320,8 @@ def test_the_checkers_judge_answers_that_are_not_the_lessons(lesson):
 def test_the_form_can_be_forced(lesson):
     shown = lesson(NAME)
     shown.run(*PROMPTS)
-    told, any_fields, own_fields = re.split(r"\n\n(?=json_)", shown.run("format").strip())
-    assert told.startswith("the prompt alone: Of course!")
+    prompt_alone, any_fields, own_fields = re.split(r"\n\n(?=json_)", shown.run("format").strip())
+    assert prompt_alone.startswith("the prompt alone: Of course!")
     assert list(json.loads(any_fields.removeprefix("json_object: "))) == ["poem"]
     assert list(json.loads(own_fields.removeprefix("json_schema: "))) == ["mood", "next_step"]
     shown.run("format", format=('"content": TALK_OUT', '"content": QUESTION'))
@@ -390,12 +390,12 @@ def test_the_favourite_has_half_where_the_solution_says(lesson):
     shown.run(*REAL)
     text = shown.run("start", start=SOLUTIONS["half"])
     for prompt in FAVOURITES:
-        said = float(text.split(f"{prompt}: at about ")[1][:4])
+        reported = float(text.split(f"{prompt}: at about ")[1][:4])
         near = {
             t: abs(softmax(logprobs_of(prompt), t)[0] - 0.5)
-            for t in (said - 0.05, said, said + 0.05)
+            for t in (reported - 0.05, reported, reported + 0.05)
         }
-        assert min(near, key=near.get) == said
+        assert min(near, key=near.get) == reported
 
 
 def test_a_penalty_breaks_the_loop(lesson):

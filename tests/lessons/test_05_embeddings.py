@@ -183,7 +183,7 @@ def test_what_the_text_says_of_the_stand_ins(stand_ins):
 
 def test_solutions_are_right_with_vectors_like_live_ones(live_like):
     problems = {
-        name: said for name in SOLUTIONS if "Right." not in (said := solve(live_like, name))
+        name: shown for name in SOLUTIONS if "Right." not in (shown := solve(live_like, name))
     }
     assert problems == {}
 

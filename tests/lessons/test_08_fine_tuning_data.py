@@ -160,8 +160,8 @@ def test_a_weight_of_0_takes_an_answer_out_of_the_loss(data):
 
 
 def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
-    said = []
-    monkeypatch.setattr(helpers, "show", lambda figure, words, table: said.append(words))
+    described = []
+    monkeypatch.setattr(helpers, "show", lambda figure, words, table: described.append(words))
     order = list(data.cells)
     rest = [n for n in order[order.index("near") :] if not n.endswith("-yours") and n != "job"]
     shown = data.run(
@@ -173,9 +173,9 @@ def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
     assert data.last_error is None, shown
     names = data.names
     learned = sum(learns for _, learns in names["pieces"](names["good"][11]))
-    assert f" {learned} carry loss and are blue" in said[1]
+    assert f" {learned} carry loss and are blue" in described[1]
     assert names["verdict"] in ("worse", "not distinguishable")
-    assert "The true difference, -0.25, is dashed" in said[2]
+    assert "The true difference, -0.25, is dashed" in described[2]
     assert names["steps"] == -(-names["train_tokens"] * 6 // 4096)
     assert f"{names['train_tokens'] * 6:,} tokens" in shown
 
@@ -199,10 +199,10 @@ def test_own_verdicts_are_compared_with_a_right_interval(data):
 
 def test_stored_descriptions_agree_with_the_stored_tables():
     book = nbformat.read(ROOT / "notebooks" / f"{NAME}.ipynb", as_version=4)
-    said = descriptions(book)
-    assert tuple(said) == PLOTS
+    described = descriptions(book)
+    assert tuple(described) == PLOTS
     words = r"The (\d+) tokens .* order\. (\d+) carry loss .* other (\d+) are grey"
-    total, learned, read = map(int, re.search(words, said["loss-plot"]).groups())
+    total, learned, read = map(int, re.search(words, described["loss-plot"]).groups())
     assert learned + read == total
 
 

@@ -37,7 +37,7 @@ class Counting(Server):
         super().__init__(lessons=[NAME], **options)
         self.paid = collections.Counter()
         self.dollars, self.costs = 0.0, {}
-        self.tell_at, self.told = 0, threading.Event()
+        self.report_at, self.reached = 0, threading.Event()
 
     def respond(self, method, path, headers, content):
         response = super().respond(method, path, headers, content)
@@ -50,8 +50,8 @@ class Counting(Server):
                 counts = used["prompt_tokens"], used["completion_tokens"]
                 self.costs[asked] = helpers.price(counts, body["model"]).usd
                 self.dollars += self.costs[asked]
-            if sum(self.paid.values()) >= self.tell_at:
-                self.told.set()
+            if sum(self.paid.values()) >= self.report_at:
+                self.reached.set()
         return response
 
 
@@ -134,11 +134,11 @@ def test_fifty_kills_lose_nothing_and_pay_for_no_saved_answer_again(tmp_path, mo
             assert left, "the kills are so placed that something is left for each"
             # Mostly a few answers on, sometimes at the very start.
             more = chance.randint(0, 4)
-            server.told.clear()
-            server.tell_at = sum(server.paid.values()) + min(more, left - 1)
+            server.reached.clear()
+            server.report_at = sum(server.paid.values()) + min(more, left - 1)
             process = start(script)
             if more:
-                assert server.told.wait(60), "no further answer in 60 s"
+                assert server.reached.wait(60), "no further answer in 60 s"
             kill(process)
             kills += 1
             # The server may count the last answers to a killed process only now.

@@ -272,9 +272,9 @@ def test_right_passes_and_wrong_is_told_why(number):
                 problems.append(f"{part.name}{right!r}: {part.judge(*right)}")
         for wrong, words in answers.wrong:
             if isinstance(wrong, tuple):
-                said = part.judge(*wrong)
-                if not said.startswith("Not right yet.") or words not in said:
-                    problems.append(f"{part.name}{wrong!r}: {said} (not: {words})")
+                verdict = part.judge(*wrong)
+                if not verdict.startswith("Not right yet.") or words not in verdict:
+                    problems.append(f"{part.name}{wrong!r}: {verdict} (not: {words})")
     assert problems == []
 
 
@@ -312,13 +312,13 @@ def test_odd_answers_are_refused_in_words(number):
         odds = (None, "", "x", -1, float("nan"), [], {}, [None], {"x": 1}, object(), len, b"x")
         tables = (pd.DataFrame({"x": [1, 2]}), pd.DataFrame([{"x": 1}]), pd.Series(["x", None]))
         for odd in (*odds, *tables):
-            said = part.judge(*[odd] * takes)
-            if said == "Right." or "\n" in said.strip():
-                problems.append(f"{part.name}: {odd!r}: {said}")
+            verdict = part.judge(*[odd] * takes)
+            if verdict == "Right." or "\n" in verdict.strip():
+                problems.append(f"{part.name}: {odd!r}: {verdict}")
         for table in tables:
-            said = part.judge(*[table] * takes)
-            if "Checking this answer raised" in said:
-                problems.append(f"{part.name}: {table!r}: {said}")
+            verdict = part.judge(*[table] * takes)
+            if "Checking this answer raised" in verdict:
+                problems.append(f"{part.name}: {table!r}: {verdict}")
     assert problems == []
 
 

@@ -92,7 +92,7 @@ def test_a_lesson_begins_with_title_time_and_objectives(path):
     number = path.stem[:2]
     assert re.match(rf"# {number} \w+", first), "the first cell is the title, with the number"
     headings = re.findall(r"^(#{1,6}) ", without_fences(prose(book)), re.MULTILINE)
-    levels = [len(marks) for marks in headings]
+    levels = [len(hashes) for hashes in headings]
     assert levels.count(1) == 1
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels)), "no level is skipped"
     assert re.search(r"\*\*\d+ minutes\. You need\*\* ", first)

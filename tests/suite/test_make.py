@@ -225,12 +225,12 @@ def test_reset_works_in_a_folder_of_another_repository(make, clone):
         (clone / name).rename(course / name)
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "-m", "Move")
-    (course / "notebooks" / "02.ipynb").write_text("mine, too")
+    (course / "notebooks" / "02.ipynb").write_text("also mine")
     done = make("-C", str(course), "reset")
     assert done.returncode == 0
     assert (course / "notebooks" / "02.ipynb").read_text() == "shipped"
     (kept,) = course.glob("my_work/*/notebooks/*")
-    assert kept.read_text() == "mine, too"
+    assert kept.read_text() == "also mine"
 
 
 def test_reset_without_changes_keeps_nothing(make, clone):

@@ -35,8 +35,11 @@ def test_tasks_and_names_of_files_are_unique():
     assert len({found.file for found in FOUND}) == len(FOUND)
 
 
-def test_the_readme_lists_each_task_with_its_lesson_and_section():
-    assert [f"{row}\n" for row in TABLE] == [found.row for found in FOUND], "run: make snippets"
+def test_the_readme_lists_each_task_with_its_lesson():
+    assert "\n".join([*TABLE, ""]) == snippets.rows(FOUND), "run: make snippets"
+    assert [task for row in TABLE for task in re.findall(r"\[([^]]+)\]\(snippets/", row)] == [
+        found.task for found in FOUND
+    ]
 
 
 def test_the_files_are_those_of_the_lessons():
@@ -60,24 +63,17 @@ def test_writing_them_again_removes_what_is_gone_and_renews_the_table(tmp_path, 
     )
 
 
-def test_each_link_leads_to_a_lesson_that_has_the_section():
-    problems = []
-    texts = {
-        path.name: "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-        for path in (ROOT / "notebooks").glob("*.ipynb")
-    }
-    for row in TABLE:
-        _, _, link, section, _ = (part.strip() for part in row.split("|"))
-        name = re.fullmatch(r"\[\d\d [^]]+\]\(notebooks/(\w+\.ipynb)\)", link)[1]
-        if f"# {section}" not in texts[name]:
-            problems.append(row)
-    assert problems == []
+def test_the_table_has_a_row_for_each_lesson_with_snippets():
+    links = [
+        re.match(r"\| \[\d\d [^]]+\]\(notebooks/(\w+)\.ipynb\) \| \[", row)[1] for row in TABLE
+    ]
+    assert links == list(dict.fromkeys(found.lesson for found in FOUND))
 
 
 def test_the_table_is_written_anew_in_its_place():
-    old = f"# Title\n\n{snippets.HEAD}| gone | | |\n\n## Next\n"
+    old = f"# Title\n\n{snippets.HEAD}| gone | |\n\n## Next\n"
     assert snippets.with_table(old, FOUND[:1]) == (
-        f"# Title\n\n{snippets.HEAD}{FOUND[0].row}\n## Next\n"
+        f"# Title\n\n{snippets.HEAD}{snippets.rows(FOUND[:1])}\n## Next\n"
     )
     assert snippets.with_table(README, FOUND) == README
 
@@ -95,7 +91,8 @@ def is_same(program, source):
         [ast.unparse(node) for node in ast.parse(text).body] for text in (source, program)
     )
     if isinstance(ast.parse(source).body[-1], ast.Expr) and not here[-1].startswith("print("):
-        here[-1] = f"print({here[-1]})"
+        shown = re.sub(r"^await (.+)$", r"asyncio.run(\1)", here[-1])
+        here[-1] = f"print({shown})"
     return here == there
 
 
@@ -131,16 +128,20 @@ def test_packages_have_the_names_that_pip_knows():
         ("a = 1\nprint(a)", "print(a)", ""),
         ("a = 1\na + 1", "print(a + 1)", ""),
         ("a = 1\nsum([a, '2'])", "print(sum([a, '2']))", ""),
+        ("async def f(): ...\n\n\nawait f()", "print(asyncio.run(f()))", ""),
         ("def f(): ...\n\n\nclass G: ...", "class G: ...", "it defines f and G, for you to call"),
         ("import os", "import os", "it is the start of a program"),
     ],
 )
 def test_a_file_prints_what_a_notebook_shows_or_says_why_not(source, last_line, silent):
-    found = snippets.Snippet("Do it", "01_keys", "01 Keys", "Section", source, "A note.")
+    found = snippets.Snippet("Do it", "01_keys", "01 Keys", "Section", source)
     assert found.program.splitlines()[-1] == last_line
     assert silent in found.silent and bool(silent) == bool(found.silent)
-    assert "# A note.\n" in found.program
+    assert found.remarks == [found.silent] * bool(silent)
     compile(found.program, "program", "exec")
+    noted = found._replace(note="A note.")
+    assert noted.remarks == ["A note."], "it takes the place of the remark that nothing is printed"
+    assert "# A note.\n" in noted.program
 
 
 def test_headings_in_fenced_code_are_no_sections(tmp_path):
@@ -150,6 +151,20 @@ def test_headings_in_fenced_code_are_no_sections(tmp_path):
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "01_keys.ipynb")
     (found,) = snippets.find_snippets(tmp_path)
     assert (found.title, found.section) == ("01 Keys", "Read it")
+
+
+def test_cells_with_the_same_task_are_one_program(tmp_path):
+    def cell(source, task, **more):
+        return v4.new_code_cell(source, metadata={"tags": ["snippet"], "task": task, **more})
+
+    v4 = nbformat.v4
+    cells = [v4.new_markdown_cell("# 01 Keys: all\n\n## Read it"), cell("def f(): ...", "Call it")]
+    cells += [v4.new_markdown_cell("## Use it"), cell("a = f()", "Call it", note="A note.")]
+    cells += [cell("0", "Do nothing"), cell("print(a)", "Call it")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "01_keys.ipynb")
+    called, nothing = snippets.find_snippets(tmp_path)
+    assert called.source == "def f(): ...\n\n\na = f()\n\nprint(a)"
+    assert (called.section, called.note, nothing.source) == ("Read it", "A note.", "0")
 
 
 def test_a_snippet_without_a_task_is_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """The index of snippets: each cell tagged `snippet` and the task it does, its metadata's `task`.
 
-Its metadata may also have a `note`: a sentence for those who copy it.
+Cells of a lesson with the same task are one program. Its metadata may also have a `note`: a sentence
+for those who copy it, such as how to call what it defines.
 
 python tests/tools/snippets.py          write each to a file in snippets/, and the table in README.md anew
 python tests/tools/snippets.py FOLDER   write the files to a folder, and nothing else
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import re
 import sys
 import tomllib
@@ -22,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS, README, FOLDER = ROOT / "notebooks", ROOT / "README.md", ROOT / "snippets"
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-HEAD = "| task | lesson | section |\n|---|---|---|\n"
+DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+HEAD = "| lesson | tasks |\n|---|---|\n"
 
 
 def _with_extras() -> dict[str, str]:
@@ -36,7 +39,7 @@ EXTRAS = _with_extras()
 
 
 class Snippet(NamedTuple):
-    """A cell to copy. `title` is its lesson's, `section` the heading above it."""
+    """A program to copy. `title` is its lesson's, `section` the heading above its first cell."""
 
     task: str
     lesson: str
@@ -71,18 +74,19 @@ class Snippet(NamedTuple):
         return "MISTRAL_API_KEY" in self.source
 
     @property
-    def row(self) -> str:
-        """Its row in README's table."""
-        link = f"[{self.title}](notebooks/{self.lesson}.ipynb)"
-        return f"| [{self.task}](snippets/{self.file}) | {link} | {self.section} |\n"
+    def link(self) -> str:
+        """Its link in README's table."""
+        return f"[{self.task}](snippets/{self.file})"
 
     @property
     def shown(self) -> str:
-        """The source as a file: what a notebook shows of a last line, a file has to print."""
+        """The source as a file, which has to await and print what a notebook's last line shows."""
         last = ast.parse(self.source).body[-1]
         text = ast.get_source_segment(self.source, last) or ""
         if not isinstance(last, ast.Expr) or "print(" in text:
             return self.source
+        if isinstance(last.value, ast.Await):
+            text = f"asyncio.run({text.removeprefix('await ')})"
         before = self.source.splitlines()[: last.lineno - 1]
         return "\n".join([*before, f"print({text})"])
 
@@ -91,8 +95,7 @@ class Snippet(NamedTuple):
         """Why running the file prints nothing, or an empty string."""
         if "print(" in self.shown:
             return ""
-        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-        names = [node.name for node in ast.parse(self.source).body if isinstance(node, kinds)]
+        names = [node.name for node in ast.parse(self.source).body if isinstance(node, DEFINITIONS)]
         if names:
             return f"Running it prints nothing: it defines {' and '.join(names)}, for you to call."
         return "Running it prints nothing where there is a key: it is the start of a program."
@@ -101,7 +104,7 @@ class Snippet(NamedTuple):
     def remarks(self) -> list[str]:
         """What a person who copies it has to know, beside the packages."""
         key = "It reads your key from the environment variable MISTRAL_API_KEY."
-        return [*filter(None, [key * self.needs_key, self.silent, self.note])]
+        return [*filter(None, [key * self.needs_key, self.note or self.silent])]
 
     @property
     def program(self) -> str:
@@ -113,28 +116,51 @@ class Snippet(NamedTuple):
         return "".join(f"# {line}\n" for line in lines) + "\n" + self.shown + "\n"
 
 
+def join(before: str, after: str) -> str:
+    """Two cells as one program, with the blank lines that formatters want between them."""
+    ends = ast.parse(before).body[-1], ast.parse(after).body[0]
+    blank = 2 if any(isinstance(node, DEFINITIONS) for node in ends) else 1
+    return before + "\n" * (blank + 1) + after
+
+
 def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
     """All snippets, in the order of the lessons. Raises KeyError for one without a task."""
-    found = []
+    found: dict[tuple[str, str], Snippet] = {}
     for path in sorted(folder.glob("*.ipynb")):
         title = section = ""
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
-                for marks, heading in HEADING.findall(FENCED.sub("", cell.source)):
-                    title = heading.partition(":")[0] if marks == "#" else title
+                for hashes, heading in HEADING.findall(FENCED.sub("", cell.source)):
+                    title = heading.partition(":")[0] if hashes == "#" else title
                     section = heading
             elif "snippet" in cell.metadata.get("tags", []):
-                task = cell.metadata["task"]
+                place = path.stem, cell.metadata["task"]
                 note = cell.metadata.get("note", "")
-                found.append(Snippet(task, path.stem, title, section, cell.source, note))
-    return found
+                if begun := found.get(place):
+                    source = join(begun.source, cell.source)
+                    found[place] = begun._replace(source=source, note=begun.note or note)
+                else:
+                    lesson, task = place
+                    found[place] = Snippet(task, lesson, title, section, cell.source, note)
+    return [*found.values()]
+
+
+def rows(snippets: list[Snippet]) -> str:
+    """README's table: a row for each lesson, so that its tasks are found at a glance."""
+    text = ""
+    for (title, lesson), tasks in itertools.groupby(
+        snippets, lambda each: (each.title, each.lesson)
+    ):
+        links = " · ".join(task.link for task in tasks)
+        text += f"| [{title}](notebooks/{lesson}.ipynb) | {links} |\n"
+    return text
 
 
 def with_table(readme: str, snippets: list[Snippet]) -> str:
     """README's text, with the table of these snippets."""
     before, _, rest = readme.partition(HEAD)
     after = re.sub(r"\A(\|.*\n)*", "", rest)
-    return before + HEAD + "".join(snippet.row for snippet in snippets) + after
+    return before + HEAD + rows(snippets) + after
 
 
 def export(snippets: list[Snippet], folder: Path) -> None:

@@ -1,4 +1,4 @@
-# Group sections into chunks.
+# Group sentences into chunks.
 # From notebooks/10_semantic_search.ipynb, section “Cut documents into chunks”.
 
 def groups(lengths: list[int], size: int, overlap: int = 0) -> list[tuple[int, int]]:
