@@ -15,23 +15,19 @@ WEEKDAY = {"name": "weekday", "description": "The weekday of a date.", "paramete
 
 
 def ask(messages: list[dict]) -> dict:
+    body = {"model": "mistral-small-latest", "messages": messages}
     response = httpx.post(
         "https://api.mistral.ai/v1/chat/completions",
         headers={"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"},
-        json={
-            "model": "mistral-small-latest",
-            "messages": messages,
-            "tools": [{"type": "function", "function": WEEKDAY}],
-        },
+        json={**body, "tools": [{"type": "function", "function": WEEKDAY}]},
         timeout=60,
     )
-    response.raise_for_status()
-    return response.json()["choices"][0]["message"]
+    return response.raise_for_status().json()["choices"][0]["message"]
 
 
-conversation = [{"role": "user", "content": "Which weekday is 2026-12-24?"}]
-conversation.append(ask(conversation))
-for wanted in conversation[-1]["tool_calls"] or []:
+chat = [{"role": "user", "content": "Which weekday is 2026-12-24?"}]
+chat.append(ask(chat))
+for wanted in chat[-1]["tool_calls"] or []:
     day = datetime.date.fromisoformat(json.loads(wanted["function"]["arguments"])["date"])
-    conversation.append({"role": "tool", "tool_call_id": wanted["id"], "content": f"{day:%A}"})
-print(ask(conversation)["content"])
+    chat.append({"role": "tool", "tool_call_id": wanted["id"], "content": f"{day:%A}"})
+print(ask(chat)["content"])

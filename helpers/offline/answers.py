@@ -186,6 +186,8 @@ class Question:
 
     def _needs_of_tools(self, entry: Json) -> str:
         wanted = entry.get("tools", [call["name"] for call in _calls(entry)])
+        if not wanted and self.must_call:
+            return "a tool_choice that leaves the choice to the model"
         if not wanted:
             return "no tools" if self.tools else ""
         if not set(wanted) <= set(self.tools):

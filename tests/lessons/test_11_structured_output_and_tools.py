@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 
 import helpers
+from helpers.offline.tokens import count_picture
 from tests.lessons.cells import NOTEBOOKS, ROOT
 
 NAME = "11_structured_output_and_tools"
 SORTING = ("start", "message", "json-object", "model", "schema", "json-schema")
 REPAIR = (*SORTING, "checked", "explain", "stranded", "repair")
 DAYS = (*SORTING, "days", "declare", "receive")
-LOOP = (*REPAIR, "days", "declare", "database", "authorizer", "query", "run-tool", "loop")
-PICTURE = ("start", "message", "snippet-picture", "database", "picture-ask")
+LOOP = (*REPAIR, *DAYS, "database", "authorizer", "query", "run-tool", "loop")
+PICTURE = ("start", "message", "snippet-picture", "picture-ask")
 
 
 def solve(lesson, question):
@@ -91,6 +92,34 @@ def test_a_tool_can_be_called_by_hand_with_a_question_of_the_menu(lesson):
     assert "430 days later" in text and text.count("400 3230") == 3
     shown.run("parallel", parallel=("tools=[DAYS]", "tools=[DAYS], parallel_tool_calls=False"))
     assert len(shown.names["both"].tool_calls) == 1
+
+
+def test_a_step_can_be_run_again_after_the_whole_lesson(lesson):
+    """No later cell reuses the name of an earlier one for something else."""
+    shown = lesson(NAME)
+    shown.run(*(name for name in shown.cells if not name.startswith("exercise-")))
+    assert shown.last_error is None
+    for name, words in (
+        ("answer", "430 days later"),
+        ("order", "400 3230"),
+        ("parallel", "UQu0RoFdn"),
+        ("stream-call", "[[19]]"),
+        ("repaired", "there is a puncture"),
+        ("picture-tokens", "465 for the picture"),
+    ):
+        text = shown.run(name)
+        assert shown.last_error is None and words in text, (name, text)
+
+
+def test_a_tool_choice_is_answered_refused_or_not_written(lesson):
+    shown = lesson(NAME)
+    shown.run(*DAYS)
+    edit = ('("auto", "none", "any", "required", NAMED)', '("always",)')
+    shown.run("choice", choice=edit)
+    assert isinstance(shown.last_error, helpers.APIError) and shown.last_error.status == 422
+    # A tool that the request doesn't declare: what the API does then is not known here.
+    shown.run("choice", choice=('"name": "days_between"', '"name": "weekday"'))
+    assert isinstance(shown.last_error, helpers.RecordingNotFound)
 
 
 def test_another_result_than_the_written_one_ends_in_a_miss(lesson):
@@ -193,6 +222,19 @@ def test_hostile_sql_is_refused_and_changes_nothing(lesson, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
     count = shown.names["query_tickets"]("SELECT count(*), count(DISTINCT label) FROM tickets")
     assert count == [(100, 6)]
+
+
+def test_an_attempt_of_your_own_shows_why_it_is_refused(lesson):
+    shown = lesson(NAME)
+    shown.run(*LOOP)
+    for sql, why in (
+        ("UPDATE tickets SET label = 1", "not authorized"),
+        ("SELEC label FROM tickets", 'near "SELEC": syntax error'),
+        ("SELECT colour FROM tickets", "no such column: colour"),
+        ("SELECT hex(text) FROM tickets", "not authorized to use function: hex"),
+    ):
+        text = shown.run("attempts", attempts=("DELETE FROM tickets", sql))
+        assert shown.last_error is None and f"{why} ← {sql}" in text, (sql, text)
 
 
 def test_useful_sql_passes_with_at_most_20_rows(lesson):
@@ -302,16 +344,30 @@ def test_the_picture_costs_what_the_rule_says(lesson):
     assert shown.last_error is None and "465 for the picture" in text
     question = "Which label has the most messages in this chart, and how many?"
     alone = helpers.count_tokens(question, "mistral-large-latest").tokens
-    assert shown.names["question_tokens"] == alone
+    assert f"465 for the picture, {alone} for the question" in text
     prices = shown.names["prices"]
     large = helpers.models().set_index("id").loc["mistral-large-2512", "usd_per_million_input"]
     assert prices.loc["840 x 420", "mistral-large-2512"] == pytest.approx(465 * large / 1000)
 
 
+def test_another_size_is_counted_as_the_offline_api_counts_it(lesson):
+    shown = lesson(NAME)
+    shown.run(*PICTURE, "picture-tokens")
+    shown.run("picture-price", picture_price=("(256, 256)", "(4000, 3000)"))
+    assert shown.last_error is None
+    count = shown.names["prices"].loc["4000 x 3000", "tokens"]
+    assert count == count_picture(4000, 3000) < shown.names["prices"].loc["1540 x 1540", "tokens"]
+    sizes = [(1, 1), (28, 28), (29, 28), (1540, 1540), (1541, 20), (20, 9000), (1200, 900)]
+    counts = [shown.names["picture_tokens"](*size) for size in sizes]
+    assert counts == [count_picture(*size) for size in sizes]
+
+
 def test_other_questions_on_the_chart_and_another_picture(lesson):
     shown = lesson(NAME)
-    shown.run(*PICTURE, picture_ask=("the most", "the fewest"))
-    assert shown.last_error is None
+    question = "Which label has the most messages in this chart, and how many?"
+    for other in (question.replace("most", "fewest"), "Describe this chart in one sentence."):
+        shown.run(*PICTURE, picture_ask=(question, other))
+        assert shown.last_error is None, other
     shown.run("picture-ask", picture_ask=("tickets_chart.png", "tickets.csv"))
     assert isinstance(shown.last_error, helpers.RecordingNotFound)
 
