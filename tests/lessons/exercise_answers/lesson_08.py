@@ -206,7 +206,7 @@ ANSWERS = {
             ((977, 1.29), "8 sequences"),
             ((122, 1.29), "122 steps are wrong"),
             ((123, 1.3), "rounded too much"),
-            ((123, 0.89), "loading cost money"),
+            ((123, 0.89), "loading also cost money"),
             ((123, 0.84), "the cost of one epoch"),
             ((123, 1.28), "the job doesn't cost 1.28 dollars"),
             ((123, 4.0), "the job doesn't cost 4.00 dollars"),
