@@ -35,7 +35,7 @@ JOB_ID: str = FORMS["job"]["id"]
 class Call:
     """What is new in each call: its id (32 hex digits), its time, and its chances.
 
-    draws: decides what is said. wire: decides the sizes of pieces and the padding.
+    draws: decides the text. wire: decides the sizes of pieces and the padding.
     """
 
     id: str

@@ -24,7 +24,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from .values import meant, told
+from .values import in_a_line, meant
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent
 FILE = Path(os.environ.get("COURSE_PROGRESS") or NOTEBOOKS / "progress.jsonl")
@@ -70,7 +70,7 @@ class Exercise:
             answer, named = plain(answer, self.words), plain(named, self.words)
             problem = self.check(*answer, **named)
         except Exception as error:
-            problem = f"{whose(error)} {told(error)}"
+            problem = f"{whose(error)} {in_a_line(error)}"
         if problem is not None:
             return f"Not right yet. {problem}"
         return " ".join(["Right.", *add_to_progress(self)])

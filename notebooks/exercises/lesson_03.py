@@ -26,7 +26,7 @@ def wire(raw, events, padding):
         return "`raw` holds no stream: run the cell that fills it again, as it was."
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines if "data: {" in line]
     if events == len(chunks) != len(lines):
-        return f"There are {events} chunks. `[DONE]` is an event, too."
+        return f"There are {events} chunks. `[DONE]` is also an event."
     if events != len(lines):
         return f"The stream does not have {events} events."
     letters = sum(len(chunk.get("p", "")) for chunk in chunks)

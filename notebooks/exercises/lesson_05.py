@@ -158,7 +158,7 @@ def splitter(folds):
         return f"A splitter of scikit-learn is wanted. This is {a_kind(folds)}."
     tested = []
     with warnings.catch_warnings():
-        # A splitter that ignores groups warns of it, and is told so below.
+        # A splitter that ignores groups warns of it, and is reported below.
         warnings.simplefilter("ignore")
         parts = list(folds.split(np.zeros((len(TOPIC), 1)), TOPIC, GROUP))
     for train, test in parts:

@@ -5,7 +5,7 @@ import httpx
 import helpers
 
 from . import exercise
-from .values import a_kind, close, kind, told, wrong_letters
+from .values import a_kind, close, in_a_line, kind, wrong_letters
 
 WHY = {
     "A": (False, "its header allows zero requests a minute, and another minute allows no more"),
@@ -161,7 +161,7 @@ def message(message_of):
         try:
             got = message_of(response)
         except Exception as error:
-            return f"For {fault.name!r} ({shown(fault)}), it raised {told(error)}"
+            return f"For {fault.name!r} ({shown(fault)}), it raised {in_a_line(error)}"
         if not isinstance(got, str):
             return f"For {fault.name!r} ({shown(fault)}), it returned {got!r}, not a text."
         if not got.strip():

@@ -8,7 +8,7 @@ import httpx
 import helpers
 
 from . import exercise, plain
-from .values import a_kind, told
+from .values import a_kind, in_a_line
 
 PASSES = (429, 500, 502, 503, 504, 520)
 WAVES = (
@@ -290,7 +290,7 @@ def breaker(breaker):
                 except Exception as error:
                     if "'NoneType' object has no attribute 'stream'" in str(error):
                         return "`handle_request` returns the response of the transport inside."
-                    return f"It raised no httpx.ConnectError, but {told(error)}"
+                    return f"It raised no httpx.ConnectError, but {in_a_line(error)}"
         answers = [entry or 200 for entry in script]
         if not inside.played:
             return "A new breaker begins open: keep the count in `self`, not in the class."

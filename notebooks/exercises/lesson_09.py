@@ -193,8 +193,8 @@ def share(body):
         return f"The keys differ, {keys[0]!r} and {keys[1]!r}: these two requests look unrelated."
     if not isinstance(keys[0], str):
         return f"`prompt_cache_key` is a string. This is {a_kind(keys[0])}."
-    first = said(bodies[0])
-    if rules not in first[: shared_length(first, said(bodies[1]))]:
+    first = text_of(bodies[0])
+    if rules not in first[: shared_length(first, text_of(bodies[1]))]:
         return "The requests differ before their rules end, so the rules can't come from the cache."
     return None
 
@@ -206,11 +206,11 @@ def incomplete(made, parts):
         return f"The roles are {', '.join(map(str, roles)) or 'none'}; system and user are enough."
     if "model" not in made:
         return "The body names no `model`."
-    missing = [part for part in parts if part not in said(made)]
+    missing = [part for part in parts if part not in text_of(made)]
     return f"The messages don't contain {missing[0]!r}." if missing else None
 
 
-def said(made):
+def text_of(made):
     """What a request sends, in the order in which the model reads it."""
     return "\n".join(f"{each['role']}: {each['content']}" for each in made["messages"])
 

@@ -10,7 +10,7 @@ import pydantic
 import helpers
 
 from . import exercise
-from .values import a_kind, close, is_number, told, wrong_price
+from .values import a_kind, close, in_a_line, is_number, wrong_price
 
 LABELS = ("booking", "rental", "payment", "repair", "parts", "warranty")
 LOST = "Where is my order?"
@@ -283,7 +283,7 @@ def _rows(sql, decide, text="My deposit?"):
         try:
             decision = decide(action, *about)
         except Exception as error:
-            problems.append(f"it raises {told(error)}")
+            problems.append(f"it raises {in_a_line(error)}")
             return sqlite3.SQLITE_DENY
         if type(decision) is not int:
             problems.append(f"it returns {decision!r:.40}, not a constant such as SQLITE_OK")

@@ -231,7 +231,7 @@ def torn(finished):
         if "k2" in found:
             return "`k2` is an error, and must be asked again: leave it out."
         if "k3" not in found:
-            return "`k3` has an empty answer. That is an answer, too, and was paid for."
+            return "`k3` has an empty answer. That is also an answer, and was paid for."
         if found != wanted:
             return f"Expected {wanted!r}, found {found!r}."
     if finished(whole + last + "\n") != wanted | {"k5": "five"}:

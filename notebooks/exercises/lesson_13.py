@@ -3,7 +3,7 @@
 import math
 
 from . import exercise
-from .values import a_kind, close, is_number, meant, told, wrong_price
+from .values import a_kind, close, in_a_line, is_number, meant, wrong_price
 
 PLACES = {
     1: "Base64 is no lock: any visitor decodes it.",
@@ -60,7 +60,7 @@ def log(left_share):
         try:
             got = left_share(lines)
         except (ZeroDivisionError, KeyError) as error:
-            return f"For {about}, it raised {told(error)}."
+            return f"For {about}, it raised {in_a_line(error)}."
         if not is_number(got):
             return f"For {about}, it returned {got!r}, which is no number."
         if not close(got, right):
@@ -140,7 +140,7 @@ def roles(is_conversation):
         try:
             got = is_conversation(messages)
         except Exception as error:
-            return f"For {about}, it raised {told(error)}."
+            return f"For {about}, it raised {in_a_line(error)}."
         if meant(got, (True, False)) is not right:
             return f"For {about}, it returned {got!r}, not {right}."
     return None
@@ -173,7 +173,7 @@ def sender(sender):
         try:
             got = sender(forwarded, peer, hops)
         except Exception as error:
-            return f"{call} raised {told(error)}."
+            return f"{call} raised {in_a_line(error)}."
         if got != right:
             wrong = " The visitor wrote that part." if got == "198.51.100.1" else ""
             return f"{call} returned {got!r}, not {right!r}.{wrong}"

@@ -17,7 +17,7 @@ def a_kind(value):
     return f"an {kind(value)}" if kind(value)[0] in "AEIOaeio" else f"a {kind(value)}"
 
 
-def told(error):
+def in_a_line(error):
     """An exception in one line."""
     words, *_ = str(error).splitlines() or [""]
     return f"{kind(error)}: {words}" if words else kind(error)

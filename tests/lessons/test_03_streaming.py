@@ -17,16 +17,13 @@ def test_other_stories_and_the_same_without_streaming(lesson):
 
 
 def test_the_figure_is_that_of_the_story(lesson, monkeypatch):
-    shown = []
+    shown, cells = [], ["times-measure", "times-whole", "times-read", "times-plot"]
     monkeypatch.setattr(helpers, "show", lambda figure, words, table: shown.append((words, table)))
     streaming = lesson("03_streaming")
     streaming.run("start")
     lengths = {}
     for subject in ("a lighthouse", "a clockmaker", "a night train", "a lighthouse"):
-        streaming.run(
-            *("times-measure", "times-whole", "times-read", "times-plot"),
-            times_measure=("a lighthouse", subject),
-        )
+        streaming.run(*cells, times_measure=("a lighthouse", subject))
         assert streaming.last_error is None
         lengths[subject] = length = len(streaming.names["whole"].text)
         words, table = shown[-1]

@@ -166,7 +166,7 @@ ANSWERS = {
     "wire": Answers(
         right=[(RAW, 4, 7), "check.wire(raw, raw.count(b'data: '), 134)"],
         wrong=[
-            ((RAW, 3, 7), "`[DONE]` is an event, too"),
+            ((RAW, 3, 7), "`[DONE]` is also an event"),
             ((RAW, 8, 7), "does not have 8 events"),
             ((RAW, 4, 8), "not 8 characters"),
             ((RAW.decode(), 4, 7), "This is a str"),
