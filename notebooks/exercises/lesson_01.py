@@ -43,7 +43,7 @@ def winners(predicted):
 WHY = {
     1: "The variable is set before `load_dotenv` is called.",
     2: "`override=True` changes which of the two wins.",
-    3: "An empty variable is also there: `'MISTRAL_API_KEY' in os.environ` is True.",
+    3: "An empty variable is there as well: `'MISTRAL_API_KEY' in os.environ` is True.",
 }
 
 
