@@ -178,7 +178,7 @@ ANSWERS = {
             ((62, 1.29), "one epoch"),
             ((977, 1.29), "8 sequences"),
             ((122, 1.29), "122 steps are wrong"),
-            ((123, 0.89), "loading cost money"),
+            ((123, 0.89), "loading also cost money"),
             ((123, 0.84), "the cost of one epoch"),
             ((123, 1.28), "1.28 dollars are wrong"),
             ((123, 4.0), "4.0 dollars are wrong"),
