@@ -67,7 +67,7 @@ class Streams:
             raise Problem("stopping" if self.stopping else "slow", "time is up")
 
     def end(self) -> None:
-        """End all that are still open. Each tells its browser why."""
+        """End all that are still open. Each sends its browser the reason."""
         for scope in self.open:
             scope.cancel()
 

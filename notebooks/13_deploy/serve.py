@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 
 class Server(uvicorn.Server):
-    """Stops in three steps: it takes nothing new, lets streams end, and then tells the rest to go."""
+    """Stops in three steps: it takes nothing new, lets streams end, and then ends the rest."""
 
     def __init__(self, app: Starlette, settings: Settings) -> None:
         self.app, self.grace = app, settings.grace_seconds

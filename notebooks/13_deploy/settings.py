@@ -1,4 +1,4 @@
-"""What the chat server can be told from outside: variables of the environment, and nothing else."""
+"""What can be set from outside: variables of the environment, and nothing else."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from settings import Settings
 
-# What a browser is told: a status, and a sentence that says nothing of what stands behind the server.
+# What a browser gets: a status, and a sentence that names nothing behind the server.
 PROBLEMS = {
     "bad_request": (400, "This request can't be read."),
     "wrong_origin": (403, "This page may not use the chat."),
@@ -110,7 +110,7 @@ async def _pieces(response: httpx.Response, answer: Answer) -> AsyncIterator[str
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[Any]:
-    """The JSON of each event. Split as bytes: httpx would end a line at U+2028, too."""
+    """The JSON of each event. Split as bytes: httpx would also end a line at U+2028."""
     rest = b""
     async for received in response.aiter_bytes():
         *lines, rest = (rest + received).split(b"\n")

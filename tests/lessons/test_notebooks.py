@@ -189,6 +189,12 @@ def test_pictures_in_prose_exist_and_have_a_description(path):
 
 
 @each
+def test_amounts_in_prose_are_written_in_words(path):
+    """JupyterLab reads two dollar signs in a paragraph as mathematics, also behind a backslash."""
+    assert "$" not in without_code(prose(read(path)))
+
+
+@each
 def test_pictures_have_the_style_of_the_course(path):
     book = read(path)
     if any("helpers.show(" in cell.source for cell in code(book)):

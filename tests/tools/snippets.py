@@ -1,7 +1,7 @@
 """The index of snippets: each cell tagged `snippet` and the task it does, its metadata's `task`.
 
-Cells of a lesson with the same task are one program. Its metadata may also have a `note`: a sentence
-for those who copy it, such as how to call what it defines.
+Cells of a lesson with the same task are one program; the first is tagged, and works alone. Its metadata
+may also have a `note`: a sentence for those who copy it, such as how to call what it defines.
 
 python tests/tools/snippets.py          write each to a file in snippets/, and the table in README.md anew
 python tests/tools/snippets.py FOLDER   write the files to a folder, and nothing else
@@ -133,7 +133,7 @@ def find_snippets(folder: Path = NOTEBOOKS) -> list[Snippet]:
                 for hashes, heading in HEADING.findall(FENCED.sub("", cell.source)):
                     title = heading.partition(":")[0] if hashes == "#" else title
                     section = heading
-            elif "snippet" in cell.metadata.get("tags", []):
+            elif "snippet" in cell.metadata.get("tags", []) or "task" in cell.metadata:
                 place = path.stem, cell.metadata["task"]
                 note = cell.metadata.get("note", "")
                 if begun := found.get(place):

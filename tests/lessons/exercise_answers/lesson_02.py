@@ -136,7 +136,7 @@ ANSWERS = {
     ),
     "translate": Answers(
         right=[
-            # The asynchronous way is right, too.
+            # The asynchronous way is also right.
             """check.translate(await today.chat.complete_async(
     model="ministral-8b-latest", messages=[{"role": "user", "content": "Hello"}]))""",
             # So is the version behind the alias.

@@ -176,7 +176,7 @@ ANSWERS = {
     "translate": Answers(
         right=[
             SMALL + "with sdk.chat.stream(**count) as s:\n    check.translate([*s])",
-            # The asynchronous way is right, too.
+            # The asynchronous way is also right.
             SMALL
             + "async with await sdk.chat.stream_async(**count) as s:\n"
             + "    check.translate([event async for event in s])",
