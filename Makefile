@@ -23,7 +23,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 JOBS ?= $(shell echo $$(($(CORES) + 1)))
 SHARED = -n $(JOBS) --no-loadscope-reorder
 # Nearly all of them are slow, and to import what they need takes as long as the rest.
-OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]*
+OF_LESSONS := --ignore=tests/deploy --ignore-glob=tests/lessons/test_[01]* --ignore=tests/lessons/test_exercises.py
 
 # A .venv whose Python is gone, as after an upgrade of the system, is set up again.
 $(shell test -x $(BIN)/python || rm -f .venv/ready .venv/dev)
@@ -84,6 +84,8 @@ bench: .venv/dev ## Measure calls, vector search, the check of training data, le
 	$(BIN)/python tests/benchmarks/vector_search.py
 	$(BIN)/python tests/benchmarks/jsonl_check.py
 	PYTHONPATH=. $(BIN)/python -m tests.benchmarks.deploy
+	$(PYTEST) $(SHARED) notebooks tests --junitxml=build/tests.xml
+	$(BIN)/python tests/benchmarks/suite.py build/tests.xml
 	$(BIN)/python tests/benchmarks/calls.py
 
 fuzz: .venv/dev ## Fuzz what reads bytes from outside, ten minutes for each of four targets (Linux)

@@ -335,6 +335,7 @@ def test_each_lesson_has_all_questions_its_own_first(ask):
     assert ask("no_such_lesson", CHEESE)[0].status_code == 200
 
 
+@pytest.mark.slow
 def test_labels_need_the_words_of_the_lesson(ask):
     from helpers.offline.labels import label_names
 
