@@ -14,5 +14,5 @@ response = httpx.post(
     timeout=60,
 )
 print(response.status_code, response.reason_phrase)
-print(response.headers["mistral-correlation-id"])
+print(response.headers.get("mistral-correlation-id"))
 print(response.text)

@@ -17,7 +17,7 @@ response = httpx.post(
     timeout=60,
 )
 response.raise_for_status()
-for name, value in response.headers.items():
-    if name.startswith("x-ratelimit-"):
-        print(f"{name}: {value}")
+limits = {name: n for name, n in response.headers.items() if name.startswith("x-ratelimit-")}
+for name, value in limits.items():
+    print(f"{name}: {value}")
 print("total_tokens:", response.json()["usage"]["total_tokens"])

@@ -21,7 +21,7 @@ def test_every_fault_can_be_played_and_read(lesson):
     errors = lesson("06_errors")
     errors.run_to("stay-table")
     known = helpers.transports.load_faults().values()
-    refused = [fault.name for fault in known if fault.status and fault.status >= 400]
+    refused = [fault.name for fault in known if fault.status]
     shown = errors.run(
         "all", all=(errors.cells["all"].source.partition("played")[0], f"names = {refused}\n")
     )
@@ -40,3 +40,34 @@ def test_the_rule_to_copy_counts_a_chat_as_the_helpers_do(lesson):
     ):
         shown = errors.run("count", **({"count": edit} if edit else {}))
         assert shown == f"{int(helpers.count_tokens(errors.names['chat']))} tokens\n", edit
+
+
+def test_a_gateway_without_a_correlation_id_and_other_retired_models_are_shown(lesson):
+    errors = lesson("06_errors")
+    errors.run("start")
+    for edit, shown in (
+        (("/chat/completions", "/chat/completion"), "404"),
+        (("open-mixtral-8x7b", "mistral-small-2402"), "Invalid model: mistral-small-2402"),
+    ):
+        assert shown in errors.run("first", first=edit)
+        assert errors.last_error is None, edit
+
+
+def test_faults_without_a_status_are_told_apart_where_no_answer_comes(lesson):
+    errors = lesson("06_errors")
+    errors.run_to("first")
+    without = [
+        fault.name for fault in helpers.transports.load_faults().values() if not fault.status
+    ]
+    script = ('["no_connection", "timeout", "connection_reset", "cut"]', repr(without))
+    shown = errors.run("network", network=script)
+    assert errors.last_error is None, shown
+    for name in ("no_connection", "timeout", "connection_reset", "cut"):
+        assert f"{name}: " in shown
+
+
+def test_cells_can_be_run_again_in_any_order(lesson):
+    errors = lesson("06_errors")
+    errors.run_to("limits-first")
+    shown = errors.run("network-copy", "first", "stay-show", "stay-table", "limits-first", "zero")
+    assert errors.last_error is None, shown
