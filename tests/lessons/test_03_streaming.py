@@ -16,6 +16,27 @@ def test_other_stories_and_the_same_without_streaming(lesson):
         assert "first piece after" in shown and "characters at once" in shown
 
 
+def test_the_figure_is_that_of_the_story(lesson, monkeypatch):
+    shown = []
+    monkeypatch.setattr(helpers, "show", lambda figure, words, table: shown.append((words, table)))
+    streaming = lesson("03_streaming")
+    streaming.run("start")
+    lengths = {}
+    for subject in ("a lighthouse", "a clockmaker", "a night train", "a lighthouse"):
+        streaming.run(
+            *("times-measure", "times-whole", "times-read", "times-plot"),
+            times_measure=("a lighthouse", subject),
+        )
+        assert streaming.last_error is None
+        lengths[subject] = length = len(streaming.names["whole"].text)
+        words, table = shown[-1]
+        assert f"to {length} characters" in words
+        assert table["characters"].iloc[-1] == length
+        assert table["seconds"].is_monotonic_increasing
+    assert len(set(lengths.values())) == 3
+    assert shown[0][0] == shown[-1][0], "recorded times stay the same"
+
+
 def test_counting_further_is_answered_wherever_the_lesson_counts(lesson):
     streaming, problems = lesson("03_streaming"), []
     streaming.run("start", "helper")
@@ -30,7 +51,7 @@ def test_the_table_of_the_figure_has_each_time_once_and_ends_with_the_text(lesso
     tables = []
     monkeypatch.setattr(helpers, "show", lambda figure, words, table: tables.append(table))
     streaming = lesson("03_streaming")
-    streaming.run("start", "times-read", "times-plot")
+    streaming.run("start", "times-measure", "times-read", "times-plot")
     assert streaming.last_error is None
     assert tables[0].index.is_unique
     assert tables[0]["characters"].iloc[-1] == streaming.names["pieces"]["characters"].iloc[-1]

@@ -144,6 +144,23 @@ def test_titles_and_words_follow_the_prompt_and_temperatures(lesson, figures, pr
     assert kept_title.endswith(f"{counts[0]:,} at 0.7, {counts[1]:,} at 1.0, {counts[2]:,} at 1.5")
 
 
+def test_a_figure_names_the_prompt_and_logits_that_it_shows(lesson, figures):
+    """Also where only one of the cells before it was run again."""
+    shown = lesson(NAME)
+    shown.run(*REAL, "tail", "tail-plot", "kept", "kept-plot", "logits-table", "logits-plot")
+    assert shown.last_error is None
+    before, figures[:] = figures[-3:], []
+    other = ('PROMPT = "The capital of France is"', 'PROMPT = "She put the key in the"')
+    shown.run("real", "logits", real=other, logits=("[4.0, 3.4", "[1.0, 3.4"))
+    shown.run("tail-plot", "kept-plot", "logits-plot")
+    assert shown.last_error is None
+    assert [figure[:2] for figure in figures] == [figure[:2] for figure in before]
+    shown.run("logits-table", "tail", "tail-plot", "logits-plot")
+    (_, tail_words, _), (title, words, toy) = figures[-2:]
+    assert "She put the key" in tail_words
+    assert "The favourite, Brie," in words and f"{toy.iloc[:, 0].max():.0%} at" in title
+
+
 def test_titles_and_words_follow_other_temperatures(lesson, figures):
     shown = lesson(NAME)
     shown.run(*REAL, real_table=("(0.7, 1.0, 1.5)", "(0, 0.5, 1.2)"))

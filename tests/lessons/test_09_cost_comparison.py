@@ -148,6 +148,16 @@ def test_levers_start_from_another_model(costs, figures, base):
     assert f"“{saved.idxmin()}”, down to {saved.min():.0%}" in words and base in words
 
 
+@pytest.mark.parametrize("base", ["gpt-6-luna", "claude-haiku-5-5", "mine"])
+def test_a_base_that_is_not_mistrals_is_refused_as_the_text_says(costs, base):
+    run(costs, *BILL, "thinking-recorded", models=("OWN = {}", "OWN = {'mine': (0.01, 0.02)}"))
+    edit = ('BASE, SMALLER = "mistral-medium-latest"', f'BASE, SMALLER = "{base}"')
+    costs.run(*LEVERS, levers_inputs=edit)
+    assert isinstance(costs.last_error, (ValueError, LookupError)) and base in str(costs.last_error)
+    words = CELLS["levers-why"].source
+    assert "or one of `OWN`, raises an error" in " ".join(words.split())
+
+
 def test_a_model_that_cannot_think_has_no_lever_for_it(costs):
     edit = ('"mistral-medium-latest", "mistral-small-latest"',)
     models = '"ministral-8b-latest", "ministral-3b-latest"'
