@@ -17,6 +17,17 @@ def test_other_mistakes_are_refused_as_the_api_refuses_them(lesson):
         assert status in [answer.status_code for answer in errors.names["answers"].values()], edit
 
 
+def test_a_mistake_that_is_corrected_is_no_error(lesson):
+    errors = lesson("06_errors")
+    errors.run_to("stay-table")
+    right = [("max_completion_tokens", "max_tokens"), ('/chat/completion"', '/chat/completions"')]
+    for edit in right:
+        shown = errors.run("stay", "stay-show", "stay-table", stay=edit)
+        assert errors.last_error is None, shown
+        assert 200 in [answer.status_code for answer in errors.names["answers"].values()]
+        assert "did not come from the API" not in shown
+
+
 def test_every_fault_can_be_played_and_read(lesson):
     errors = lesson("06_errors")
     errors.run_to("stay-table")
