@@ -117,8 +117,10 @@ def test_tables_titles_and_descriptions_follow_the_crowd(backoff, shown, clients
         )
     fewest = min(means.values(), key=lambda mean: mean["calls"])
     assert f"{fewest['calls']:,.0f}" in title and f"all {clients:,} clients" in words
+    assert ("Nobody is refused" in title) == (clients <= per_second)
     assert f"fixed: {clients} requests in second 0" in waves
     assert f"{clients:,} clients, {per_second:,} admitted" in waves
+    assert "nan" not in words + waves
 
 
 def test_a_figure_shows_what_was_simulated_and_never_two_crowds(backoff, shown):
