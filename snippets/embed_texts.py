@@ -20,5 +20,7 @@ response = httpx.post(
     timeout=60,
 )
 response.raise_for_status()
-for row in response.json()["data"]:
+embedded = {}
+for text, row in zip(BANK, response.json()["data"], strict=True):
+    embedded[text] = row["embedding"]
     print(row["index"], len(row["embedding"]), row["embedding"][:3])

@@ -234,6 +234,17 @@ def test_own_texts_get_vectors():
     assert "My bank charges me for everything." in lesson.printed["bank-nearest"]
 
 
+def test_sentences_without_vectors_leave_no_cosines_of_others_beside_them():
+    lesson, mine = Lesson("05_embeddings"), "We sat on the shore of the lake."
+    lesson.run("start", "request", "cosine", "bank", "bank-nearest")
+    lesson.edit("request", "We sat on the bank of the river.", mine)
+    with pytest.raises(Exception, match="lake"):
+        lesson.run("request")
+    lesson.run("bank", "bank-nearest")
+    assert mine not in lesson.printed["bank-nearest"]
+    assert mine not in lesson.values["bank"].index
+
+
 def test_no_cell_takes_a_name_that_several_bind(stand_ins):
     assert stand_ins.clobbered() == []
 
