@@ -2,6 +2,7 @@
 # From notebooks/12_many_calls.ipynb, section “Save each answer”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
+# Replace :memory: with the name of a file: what is in memory is gone after a restart.
 
 import json
 import os

@@ -1,8 +1,9 @@
 # Retry with backoff and jitter.
 # From notebooks/07_backoff_and_limits.ipynb, section “Build it yourself”.
 # Needs: pip install httpx
-# Running it prints nothing: it defines post, for you to call.
+# It reads your key from the environment variable MISTRAL_API_KEY.
 
+import os
 import random
 import time
 
@@ -31,3 +32,10 @@ def post(
         if pause > longest:
             return response.raise_for_status()
         time.sleep(min(longest, pause + random.uniform(0, 2 ** (attempt - 1))))
+
+
+fruit = {"role": "user", "content": "Name a fruit. One word."}
+body = {"model": "mistral-small-latest", "messages": [fruit]}
+headers = {"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"}
+with httpx.Client(headers=headers, timeout=60) as client:
+    print(post(client, body).json()["choices"][0]["message"]["content"])

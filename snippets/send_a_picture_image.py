@@ -2,7 +2,7 @@
 # From notebooks/11_structured_output_and_tools.ipynb, section “Send a picture”.
 # Needs: pip install httpx
 # It reads your key from the environment variable MISTRAL_API_KEY.
-# Running it prints nothing: it defines ask_about, for you to call.
+# Call it with a file: print(ask_about(open("photo.png", "rb").read(), "What is in this picture?"))
 
 import base64
 import os
