@@ -9,10 +9,8 @@ import nbformat
 import numpy as np
 import pytest
 from exercises import lesson_10 as check_10
-from qdrant_client.http.exceptions import UnexpectedResponse
 
 from tests.lessons.solutions import solutions
-from tests.lessons.strict_qdrant import LARGEST, serving
 from tests.lessons.vector_cells import Lesson, with_floor
 from tests.tools.record import NOTEBOOKS, RECORDINGS
 
@@ -253,6 +251,9 @@ DATABASE = (*CHUNKED, *INDEXED, *RENEWED, *COMPARED, "clean-up")
 
 @pytest.fixture
 def server(monkeypatch):
+    # Each process of the tests reads this file, and this import takes a second.
+    from tests.lessons.strict_qdrant import serving
+
     with serving() as (url, qdrant):
         monkeypatch.setenv("QDRANT_URL", url)
         yield qdrant
@@ -273,12 +274,18 @@ def test_a_strict_server_refuses_a_filter_without_its_index(server):
     lesson = Lesson("10_semantic_search")
     lesson.edit("create", '{"file": models.PayloadSchemaType.KEYWORD, "text": by_words}', "{}")
     cells = DATABASE[: DATABASE.index("search-filter")]
+    from qdrant_client.http.exceptions import UnexpectedResponse
+
     with pytest.raises(UnexpectedResponse, match="Index required but not found"):
         lesson.run(*cells, "search-filter")
 
 
 @pytest.mark.filterwarnings("ignore:Batch upload failed")
 def test_batches_stay_below_the_largest_request(server):
+    from qdrant_client.http.exceptions import UnexpectedResponse
+
+    from tests.lessons.strict_qdrant import LARGEST
+
     lesson = Lesson("10_semantic_search")
     lesson.run("start", "database", "create", "upload")
     names, number = lesson.names, 2_400

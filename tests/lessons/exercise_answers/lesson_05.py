@@ -1,12 +1,6 @@
 """Right and wrong answers to lesson 05's exercises."""
 
 import numpy as np
-from sklearn.model_selection import (
-    GroupKFold,
-    GroupShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-)
 
 import helpers
 from tests.lessons.solutions import Answers
@@ -36,6 +30,8 @@ from sklearn.svm import SVC
 scores = [cross_val_score(SVC(kernel="linear", C=10), vectors, topic, cv=f, groups=group) for f in repeats]
 gains = np.concatenate(scores) - accuracy["embeddings"]
 """
+
+SPLITTER = "from sklearn import model_selection\ncheck.splitter(model_selection.{})"
 
 ANSWERS = {
     "cost": Answers(
@@ -106,12 +102,18 @@ ANSWERS = {
         ],
     ),
     "splitter": Answers(
-        right=[(StratifiedGroupKFold(5, shuffle=True, random_state=0),), (GroupKFold(5),)],
+        right=[
+            SPLITTER.format("StratifiedGroupKFold(5, shuffle=True, random_state=0)"),
+            SPLITTER.format("GroupKFold(5)"),
+        ],
         wrong=[
-            ((StratifiedKFold(5, shuffle=True, random_state=0),), "which says the same"),
-            ((StratifiedGroupKFold,), "This is a class"),
-            ((GroupKFold(3),), "It makes 3 parts"),
-            ((GroupShuffleSplit(5, random_state=0),), "and not 5 with 120"),
+            (
+                SPLITTER.format("StratifiedKFold(5, shuffle=True, random_state=0)"),
+                "which says the same",
+            ),
+            (SPLITTER.format("StratifiedGroupKFold"), "This is a class"),
+            (SPLITTER.format("GroupKFold(3)"), "It makes 3 parts"),
+            (SPLITTER.format("GroupShuffleSplit(5, random_state=0)"), "and not 5 with 120"),
             ((5,), "A splitter of scikit-learn"),
         ],
     ),
