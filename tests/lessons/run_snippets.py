@@ -1,4 +1,5 @@
-"""Runs snippets, each in a process of its own, forked from this one, in which only the helpers are loaded.
+"""Runs snippets, each in a process of its own, forked from this one, in which the helpers are loaded, and what
+several snippets import.
 
 Reads lines [lesson, script, folder] of JSON, answers each with [exit code, what it printed on stderr].
 `start` stands outside the copied code: it is what replaces the network here.
@@ -12,9 +13,11 @@ import sys
 from pathlib import Path
 
 import httpx2  # noqa: F401, which `start` imports
+import mistralai.client  # noqa: F401
+import numpy  # noqa: F401
 
 import helpers
-import helpers.modes  # loaded here, once for all snippets
+import helpers.modes
 
 LONGEST = 60
 

@@ -81,7 +81,7 @@ class Lesson:
     def show(self, figure, description, table=None):
         import matplotlib.pyplot as plt
 
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         plt.close(figure)
         self.figures[self.running] = (figure, description, table)
 
