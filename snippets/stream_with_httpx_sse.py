@@ -9,11 +9,8 @@ import os
 import httpx
 from httpx_sse import EventSource
 
-request = {
-    "model": "mistral-small-latest",
-    "messages": [{"role": "user", "content": "Count from 1 to 5."}],
-    "stream": True,
-}
+messages = [{"role": "user", "content": "Count from 1 to 5."}]
+request = {"model": "mistral-small-latest", "messages": messages, "stream": True}
 url = "https://api.mistral.ai/v1/chat/completions"
 headers = {"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"}
 with httpx.stream("POST", url, headers=headers, json=request, timeout=60) as response:
