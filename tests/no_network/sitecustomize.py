@@ -3,6 +3,7 @@
 It shuts the network, but for this machine, and saves time.
 """
 
+import gc
 import ipaddress
 import os
 import socket
@@ -70,6 +71,9 @@ def load_short_lists(self, cafile=None, *args, **options):
 
 
 ssl.SSLContext.load_verify_locations = load_short_lists
+
+# Looking for garbage as often as Python does takes a tenth of the tests' time: they import a lot.
+gc.set_threshold(50_000, 20, 20)
 
 # As many tests as cores run at once. More threads than cores wait for each other: lesson 05 takes 16
 # seconds of CPU instead of 9.
