@@ -312,6 +312,8 @@ def drawn(lesson, monkeypatch, **edits):
     def show(figure, words, table):
         picture = io.BytesIO()
         figure.savefig(picture, format="png")
+        # Half a message is none.
+        assert all(tick.is_integer() for tick in figure.axes[0].get_yticks())
         shown.append((picture.getvalue(), figure.axes[0].get_title("left"), words, table))
 
     monkeypatch.setattr(helpers, "show", show)
