@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from array import array
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -187,7 +188,8 @@ def _embed(model: str, texts: list[str], client: httpx.Client | None, params: Js
     response = _post("embeddings", {"model": model, "input": texts, **params}, client)
     try:
         rows = sorted(read_json(response, "data")["data"], key=lambda row: row["index"])
-        vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
+        # An array refuses what is no number, such as null, and numpy reads it faster than a list.
+        vectors = np.array([array("d", row["embedding"]) for row in rows])
     except (KeyError, TypeError, ValueError):
         raise APIError(response) from None
     if vectors.ndim != 2 or len(vectors) != len(texts):

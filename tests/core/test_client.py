@@ -574,6 +574,8 @@ def test_embed_refuses_anything_but_texts(texts):
     [
         rows([1.0]),
         rows([1.0], [1.0, 2.0]),
+        rows([1.0], [None]),
+        rows([1.0], "1.0"),
         {"data": [{}, {}]},
         {"data": None},
         {"data": 3},
