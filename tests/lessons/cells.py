@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -18,12 +19,18 @@ ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 
 
+@functools.cache
+def sources(name: str) -> dict[str, str]:
+    """The code cells of a lesson, by id. Hundreds of tests open one: its file is read once."""
+    book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return {cell.id: cell.source for cell in book.cells if cell.cell_type == "code"}
+
+
 class Lesson:
     """A lesson and the variables that its cells have made so far."""
 
     def __init__(self, name: str) -> None:
-        book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-        self.cells = {cell.id: cell for cell in book.cells if cell.cell_type == "code"}
+        self.cells = dict(sources(name))
         self.shell = InteractiveShell.instance()
         # It would collect garbage, which takes a fifth of a second after pandas has been imported.
         with mock.patch("gc.collect"):
@@ -43,7 +50,7 @@ class Lesson:
         shown = []
         self.last_error: BaseException | None = None
         for name in names:
-            source = self.cells[name].source
+            source = self.cells[name]
             edit = edits.get(name.replace("-", "_"))
             if isinstance(edit, tuple):
                 assert edit[0] in source, f"{name} has no {edit[0]!r}"

@@ -34,7 +34,7 @@ def test_every_fault_can_be_played_and_read(lesson):
     known = helpers.transports.load_faults().values()
     refused = [fault.name for fault in known if fault.status]
     shown = errors.run(
-        "all", all=(errors.cells["all"].source.partition("played")[0], f"names = {refused}\n")
+        "all", all=(errors.cells["all"].partition("played")[0], f"names = {refused}\n")
     )
     assert errors.last_error is None, shown
     assert set(errors.names["played"]) == set(refused)

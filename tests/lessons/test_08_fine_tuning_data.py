@@ -240,7 +240,7 @@ def test_a_snippet_takes_the_file_of_an_engineer(data, tmp_path, monkeypatch, ca
     finetuning.write([{"conversations": turns}] * 2, "sharegpt.jsonl")
     chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     finetuning.write([chat, {"messages": chat["messages"][:1]}], "train.jsonl")
-    exec(data.cells[name].source, {})
+    exec(data.cells[name], {})
     if name == "validator":
         assert re.findall(r"^line \d+", capsys.readouterr().out, re.MULTILINE) == ["line 2"]
     else:

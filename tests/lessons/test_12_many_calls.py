@@ -180,7 +180,7 @@ def many(lesson):
 def define(many, *cells, **edits):
     """Run cells without their last line, which tries what they define on all prompts."""
     for cell in cells:
-        source = many.cells[cell].source
+        source = many.cells[cell]
         *_, last = source.splitlines()
         assert last.startswith("run(")
         source = source.removesuffix(last)

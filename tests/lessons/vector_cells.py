@@ -9,10 +9,8 @@ import contextlib
 import io
 import re
 import symtable
-from pathlib import Path
 
 import httpx
-import nbformat
 import numpy as np
 import pytest
 from scipy.linalg import hadamard
@@ -21,9 +19,9 @@ from threadpoolctl import threadpool_limits
 import helpers
 from helpers.keys import is_mistral
 from helpers.offline import vectors
+from tests.lessons.cells import NOTEBOOKS, sources
 from tests.tools import stand_ins
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FLOOR = 0.55
 stored = vectors.vectors
 # What the stand-in answered, by the vectors, the request and its key: lessons ask the same again.
@@ -46,9 +44,7 @@ class Lesson:
     """
 
     def __init__(self, lesson, embed=stored):
-        book = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
-        self.sources = {cell.id: cell.source for cell in book.cells if cell.cell_type == "code"}
-        self.sources["start"] = "import helpers"
+        self.sources = sources(lesson) | {"start": "import helpers"}
         self.names, self.printed, self.values, self.figures = {}, {}, {}, {}
         self.stand_in, self.embed = stand_ins.StandIn(lesson), embed
 
