@@ -1,10 +1,12 @@
-"""Runs snippets, each in a process of its own, forked from this one, in which the helpers are loaded, and what
-several snippets import.
+"""Runs snippets, each in a process of its own, forked from this one, in which the helpers are loaded.
 
+With the argument "mistral", Mistral's packages are loaded as well, which each process takes apart when it ends.
 Reads lines [lesson, script, folder] of JSON, answers each with [exit code, what it printed on stderr].
 `start` stands outside the copied code: it is what replaces the network here.
 """
 
+import functools
+import gc
 import json
 import os
 import runpy
@@ -12,9 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
+import httpx
 import httpx2  # noqa: F401, which `start` imports
-import mistralai.client  # noqa: F401
-import numpy  # noqa: F401
 
 import helpers
 import helpers.modes
@@ -38,7 +39,24 @@ def run(lesson, script, folder):
     runpy.run_path(script, run_name="__main__")
 
 
+def load_mistral():
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+    from mistralai.client import Mistral
+
+    Mistral(api_key="none").chat  # noqa: B018, which loads more
+    # Reading its 130,000 tokens takes a second.
+    MistralTokenizer.v3 = functools.cache(MistralTokenizer.v3)
+    MistralTokenizer.v3(is_tekken=True)
+
+
 def main():
+    # It loads more when it is first used.
+    httpx.Client().close()
+    if "mistral" in sys.argv:
+        load_mistral()
+    # Else each process walks through all that is loaded here, and so copies it, when it ends.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         lesson, script, folder = json.loads(line)
         if (child := os.fork()) == 0:

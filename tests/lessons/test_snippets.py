@@ -1,7 +1,10 @@
 """Each cell tagged "snippet" is complete: it runs alone, in a process of its own."""
 
+import contextlib
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,25 +19,30 @@ SNIPPETS = [pytest.param(found, id=f"{found.lesson}-{found.file}") for found in 
 @pytest.fixture(scope="module")
 def run():
     """Run a script with the recordings of a lesson: (exit code, what it printed on stderr)."""
-    command = [sys.executable, ROOT / "tests" / "lessons" / "run_snippets.py"]
     environment = os.environ | {"PYTHONPATH": f"{os.environ['PYTHONPATH']}{os.pathsep}{ROOT}"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment, **pipes) as runner:
+    with contextlib.ExitStack() as stack:
 
-        def run(*task):
-            runner.stdin.write(json.dumps(task) + "\n")
+        @functools.cache
+        def runner_for(packages):
+            command = [sys.executable, ROOT / "tests" / "lessons" / "run_snippets.py", packages]
+            return stack.enter_context(subprocess.Popen(command, env=environment, **pipes))
+
+        def run(lesson, script, folder):
+            imports = re.search(r"^(from|import) mistral", script.read_text("utf-8"), re.MULTILINE)
+            runner = runner_for("mistral" if imports else "")
+            runner.stdin.write(json.dumps([lesson, str(script), str(folder)]) + "\n")
             runner.stdin.flush()
             return json.loads(runner.stdout.readline())
 
         yield run
-        runner.stdin.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_a_snippet_runs_alone_and_shows_its_result(run, snippet, tmp_path):
     (script := tmp_path / snippet.file).write_text(snippet.program, "utf-8")
-    code, errors = run(snippet.lesson, str(script), str(tmp_path))
+    code, errors = run(snippet.lesson, script, tmp_path)
     assert code == 0, errors
     assert errors == ""
     printed = Path(tmp_path, "stdout").read_text("utf-8").strip()
@@ -55,7 +63,7 @@ def test_a_snippet_runs_alone_and_shows_its_result(run, snippet, tmp_path):
 def test_a_snippet_that_fails_or_warns_is_noticed(run, tmp_path, source, code, errors):
     script = tmp_path / "snippet.py"
     script.write_text(source, "utf-8")
-    found = run("02_first_call", str(script), str(tmp_path))
+    found = run("02_first_call", script, tmp_path)
     assert found[0] == code
     assert errors in found[1] and bool(errors) == bool(found[1])
 
