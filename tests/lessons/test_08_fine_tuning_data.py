@@ -163,7 +163,7 @@ def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
     described = []
     monkeypatch.setattr(helpers, "show", lambda figure, words, table: described.append(words))
     order = list(data.cells)
-    rest = [n for n in order[order.index("near") :] if not n.endswith("-yours") and n != "job"]
+    rest = [n for n in order[order.index("tokens") :] if not n.endswith("-yours") and n != "job"]
     shown = data.run(
         *rest,
         loss_one=("number = 4", "number = 11"),
@@ -181,7 +181,6 @@ def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
 
 
 def test_own_verdicts_are_compared_with_a_right_interval(data):
-    data.run("tokens", "split", "metric")
     shown = data.run(
         "paired",
         "paired-all",
@@ -229,7 +228,7 @@ def test_a_sample_without_a_learned_answer_is_described_as_such(data, monkeypatc
 )
 def test_few_verdicts_are_not_reported_as_a_finding(data, before, after, verdict):
     edit = ("difference, low", f"prompt_good, trained_good = {before}, {after}\ndifference, low")
-    shown = data.run("loss", "tokens-plot", "paired", "paired-all", paired_all=edit)
+    shown = data.run("paired", "paired-all", paired_all=edit)
     assert verdict in shown
 
 
@@ -251,7 +250,9 @@ def test_a_snippet_takes_the_file_of_an_engineer(data, tmp_path, monkeypatch, ca
 def test_another_system_prompt_and_context_change_every_count(data):
     order = list(data.cells)
     rest = order[order.index("convert") : order.index("leak") + 1]
-    rest = [name for name in rest if not name.endswith("-yours")]
+    # Other tests run these with edits of their own, and nothing here reads what they find.
+    own = ("near", "own", "own-sharegpt", "own-alpaca", "own-all")
+    rest = [name for name in rest if not name.endswith("-yours") and name not in own]
     shown = data.run(
         *rest,
         convert=('SYSTEM = "You draft', 'SYSTEM = "Short. You draft'),
