@@ -144,6 +144,28 @@ def test_a_crowd_that_is_never_done_is_refused(backoff):
         assert isinstance(backoff.last_error, ValueError)
 
 
+def test_a_crowd_that_would_take_minutes_is_refused(backoff):
+    run(backoff, "run", "simulate", simulate=("1_000_000", "10_000"))
+    printed = backoff.run("run-all")
+    assert isinstance(backoff.last_error, ValueError), printed
+    assert str(backoff.last_error).startswith("More than a million calls")
+    run(backoff, "per-second")
+
+
+def test_nobody_waits_less_than_no_time(backoff):
+    times = backoff.names["simulate"](lambda attempt, last, chance: -5, 50)
+    assert times == sorted(times) and max(times) >= 4
+
+
+def test_figures_of_seconds_leave_out_no_wait_unless_it_is_the_only_way(backoff, shown):
+    backoff.names["plt"] = plt
+    run(backoff, "ways", "per-second", "waves")
+    assert "no wait" not in shown[-1][1]
+    kinds = backoff.cells["ways-more"].source.partition("kinds = ")[2].partition("\n")[0]
+    run(backoff, "ways-more", "per-second", "waves", ways_more=(kinds, "[no_wait]"))
+    assert "no wait: " in shown[-1][1]
+
+
 def test_ways_of_your_own_and_fewer_ways(backoff, shown):
     mine = "def lazy(attempt, last, chance):\n    return 3 + chance.random()\n\n\nkinds = ["
     run(backoff, "run")
