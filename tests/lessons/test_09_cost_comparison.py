@@ -113,6 +113,27 @@ def test_each_task_can_be_the_one_that_the_figures_show(costs, figures, task):
     assert all(task in title for title, _, _ in figures[-2:])
 
 
+def test_a_figure_of_levers_names_the_task_and_the_model_it_was_computed_for(costs, figures):
+    run_bill(costs)
+    before = figures[-1][:2]
+    run(costs, "tasks", tasks=("TASK = tasks.columns[-1]", "TASK = CHAT"))
+    edit = ('"mistral-medium-latest", "mistral-small-latest"',)
+    edit = (*edit, '"mistral-large-latest", "ministral-3b-latest"')
+    run(costs, "levers-inputs", "levers-plot", levers_inputs=edit)
+    assert figures[-1][:2] == before
+    run(costs, "levers-more", "levers-plot")
+    assert figures[-1][:2] == before
+    run(costs, "levers", "levers-more", "levers-plot")
+    title, words, _ = figures[-1]
+    assert costs.names["CHAT"] in title and "with mistral-large-latest" in words
+
+
+def test_cells_about_tokenizers_can_be_run_again_in_any_order(costs, figures):
+    run(costs, "others", "others-plot", "others", "others-plot", "languages", "others-plot")
+    first, *others = [shown[:2] for shown in figures if "Dot plot: the tokens of" in shown[1]]
+    assert others[-2:] == [first, first]
+
+
 def test_own_prices_stand_beside_the_others(costs, figures):
     own = ("OWN = {}  # such as {", "OWN = {'mine': (0.01, 0.02)}  # such as {")
     names = run_bill(costs, models=own)
@@ -188,7 +209,7 @@ def test_own_texts_are_counted_and_named(costs, figures):
 
 
 def test_what_the_prose_says_of_tokenizers_is_what_the_table_holds(costs):
-    table = costs.names["table"]
+    table = costs.names["compared"]
     counts = table.drop(columns="characters")
     assert counts.loc["English"].max() - counts.loc["English"].min() == 2
     languages = counts.drop(index=["Python", "JSON"])
