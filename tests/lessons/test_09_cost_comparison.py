@@ -144,6 +144,14 @@ def test_own_prices_stand_beside_the_others(costs, figures):
     assert table.index[0] == "mine" and "your own 2.13" in words
 
 
+@pytest.mark.parametrize("model", ["mistral-small-latest", "gpt-6-luna"])
+def test_an_own_price_never_stands_under_a_vendors_name(costs, model):
+    shown = costs.run(
+        "tasks", "models", "cost", models=("OWN = {}", f"OWN = {{'{model}': (1, 2)}}")
+    )
+    assert "needs a name of its own" in str(costs.last_error), shown
+
+
 def test_own_prices_refuse_options_that_nobody_stated(costs):
     own = ("OWN = {}  # such as {", "OWN = {'mine': (0.01, 0.02)}  # such as {")
     run(costs, *BILL, models=own)
