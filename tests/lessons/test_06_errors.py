@@ -1,6 +1,19 @@
 """Lesson 06, edited as its text invites."""
 
+import functools
+
+import pytest
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
 import helpers
+
+v3 = functools.cache(MistralTokenizer.v3)
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch):
+    """Cell, helpers and offline API load this tokenizer, each for itself."""
+    monkeypatch.setattr(MistralTokenizer, "v3", v3)
 
 
 def test_other_mistakes_are_refused_as_the_api_refuses_them(lesson):
