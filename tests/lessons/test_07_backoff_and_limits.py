@@ -134,12 +134,15 @@ def test_a_figure_shows_what_was_simulated_and_never_two_crowds(backoff, shown):
 
 
 def test_a_crowd_that_is_never_done_is_refused(backoff):
+    printed = backoff.run("crowd", "run-all", crowd=crowd(200, 0))
+    assert isinstance(backoff.last_error, ValueError), printed
+    run(backoff, "crowd", "per-second")
+    fixed = backoff.names["fixed"]
     for clients, per_second in ((200, 0), (200, -1), (0, 10), (200, 0.5)):
-        printed = backoff.run("crowd", "run-all", crowd=crowd(clients, per_second))
-        assert isinstance(backoff.last_error, ValueError), printed
-        assert "clients and per_second" in str(backoff.last_error)
-        backoff.run("per-second")
-        assert isinstance(backoff.last_error, ValueError)
+        run(backoff, "crowd", crowd=crowd(clients, per_second))
+        for simulates in (backoff.names["repeat"], backoff.names["count_by_second"]):
+            with pytest.raises(ValueError, match="clients and per_second"):
+                simulates(fixed)
 
 
 def test_a_crowd_that_would_take_minutes_is_refused(backoff):

@@ -19,8 +19,9 @@ from tests.model_ids import ROOT
 NAME = "09_cost_comparison"
 CLOCK_AHEAD = ROOT / "tests" / "clock_ahead"
 CELLS = {cell.id: cell for cell in nbformat.read(ROOT / "notebooks" / f"{NAME}.ipynb", 4).cells}
-LEVERS = ("levers-inputs", "levers", "levers-more", "levers-plot")
-BILL = ("tasks", "models", "cost", "bill-plot", "bill-spread", "steps", "changes")
+BILL = ("tasks", "models", "cost")
+LEVERS = ("levers-inputs", "levers", "levers-more")
+FIGURES = ("bill-plot", "levers-plot")
 
 
 @pytest.fixture
@@ -60,14 +61,14 @@ def run(opened, *cells, **edits):
     return shown
 
 
-def run_bill(opened, **edits):
-    run(opened, *BILL, "thinking-recorded", *LEVERS, **edits)
+def run_bill(opened, *more, **edits):
+    run(opened, *BILL, "thinking-recorded", *LEVERS, *more, **edits)
     return opened.names
 
 
 @pytest.mark.parametrize("calls", [50_000, 1_000_000, 3])
 def test_bill_and_levers_are_those_of_the_learners_number_of_calls(costs, figures, calls):
-    names = run_bill(costs, tasks=("(1_000_000, label_tokens", f"({calls}, label_tokens"))
+    names = run_bill(costs, *FIGURES, tasks=("(1_000_000, label_tokens", f"({calls}, label_tokens"))
     tokens, base = names["label_tokens"], names["BASE"]
     right = helpers.price((calls * tokens, calls * 2), base).usd
     assert names["bill"].loc[("Mistral", base), names["TASK"]] == pytest.approx(right)
@@ -83,7 +84,7 @@ MINE = 'tasks = pd.DataFrame({"my bot": (200, 3_000, 400)}, index=["calls", "tok
 
 
 def test_tasks_can_be_replaced_by_one_of_your_own(costs, figures):
-    names = run_bill(costs, tasks=f"{MINE}\nTASK = 'my bot'")
+    names = run_bill(costs, *FIGURES, tasks=f"{MINE}\nTASK = 'my bot'")
     right = helpers.price((200 * 3_000, 200 * 400), names["BASE"]).usd
     assert names["levers"]["dollars"]["as it is"] == pytest.approx(right)
     assert all("my bot" in title and "my bot" in words for title, words, _ in figures[-2:])
@@ -105,7 +106,7 @@ def test_levers_of_a_task_of_your_own_take_what_you_know_of_it(costs):
     "task", ["one question", "a chat of 20 turns", "1,000 searches with answer"]
 )
 def test_each_task_can_be_the_one_that_the_figures_show(costs, figures, task):
-    names = run_bill(costs, tasks=("TASK = tasks.columns[-1]", f"TASK = {task!r}"))
+    names = run_bill(costs, *FIGURES, tasks=("TASK = tasks.columns[-1]", f"TASK = {task!r}"))
     calls, used, out = names["tasks"][task]
     right = names["cost"](names["BASE"], calls, used, out)
     assert names["levers"]["dollars"]["as it is"] == pytest.approx(right)
@@ -114,7 +115,7 @@ def test_each_task_can_be_the_one_that_the_figures_show(costs, figures, task):
 
 
 def test_a_figure_of_levers_names_the_task_and_the_model_it_was_computed_for(costs, figures):
-    run_bill(costs)
+    run_bill(costs, *FIGURES)
     before = figures[-1][:2]
     run(costs, "tasks", tasks=("TASK = tasks.columns[-1]", "TASK = CHAT"))
     edit = ('"mistral-medium-latest", "mistral-small-latest"',)
@@ -136,7 +137,7 @@ def test_cells_about_tokenizers_can_be_run_again_in_any_order(costs, figures):
 
 def test_own_prices_stand_beside_the_others(costs, figures):
     own = ("OWN = {}  # such as {", "OWN = {'mine': (0.01, 0.02)}  # such as {")
-    names = run_bill(costs, models=own)
+    names = run_bill(costs, *FIGURES, models=own)
     assert names["bill"].loc[("your own", "mine"), names["TASK"]] == pytest.approx(
         names["label_tokens"] * 0.01 + 2 * 0.02
     )
@@ -161,7 +162,9 @@ def test_own_prices_refuse_options_that_nobody_stated(costs):
 
 def test_other_models_and_fewer_vendors_can_be_compared(costs, figures):
     models = "OWN, OURS = {}, ['codestral-latest', 'zai-glm-5-3']\n"
-    names = run_bill(costs, models=models + "MODELS = {'Mistral': OURS, 'OpenAI': ['gpt-6-luna']}")
+    names = run_bill(
+        costs, *FIGURES, models=models + "MODELS = {'Mistral': OURS, 'OpenAI': ['gpt-6-luna']}"
+    )
     title, words, table = figures[-2]
     dollars = names["bill"][names["TASK"]]
     assert len(table) == 3 and "with 3 models" in words
@@ -171,7 +174,7 @@ def test_other_models_and_fewer_vendors_can_be_compared(costs, figures):
 @pytest.mark.parametrize("base", ["mistral-small-latest", "mistral-large-4"])
 def test_levers_start_from_another_model(costs, figures, base):
     edit = ('BASE, SMALLER = "mistral-medium-latest"', f'BASE, SMALLER = "{base}"')
-    names = run_bill(costs, levers_inputs=edit)
+    names = run_bill(costs, *FIGURES, levers_inputs=edit)
     _, words, _ = figures[-1]
     saved = names["levers"]["share"].iloc[1:-1]
     assert f"“{saved.idxmin()}”, down to {saved.min():.0%}" in words and base in words
@@ -228,7 +231,7 @@ def test_what_the_prose_says_of_tokenizers_is_what_the_table_holds(costs):
 
 
 def test_what_the_prose_says_of_prices_is_what_the_cells_show(costs):
-    names = run_bill(costs)
+    names = run_bill(costs, "bill-spread", "steps", "changes")
     run(costs, "then", "now")
     assert 57 <= names["then"]["gpt-4"] / names["then"]["open-mixtral-8x7b"] < 57.5
     assert (names["now"]["gpt-6-astra"], names["now"]["gpt-6-luna"]) == (35, 0.35)
