@@ -9,7 +9,7 @@ chat = [{"role": "user", "content": "Name a fruit. One word."}]
 chat += [{"role": "assistant", "content": "Apricot"}, {"role": "user", "content": "Another."}]
 settings = {"role": "settings", "content": '{"reasoning_effort": "none"}'}
 # How many special tokens mark a text, by its role.
-special = {"settings": 2, "system": 2, "user": 2, "assistant": 1}
+special = {"settings": 2, "system": 2, "user": 2, "tool": 2, "assistant": 1}
 tokens = 1  # where the prompt begins
 for message in [settings, *chat]:
     tokens += special[message["role"]] + len(encode(message["content"], bos=False, eos=False))

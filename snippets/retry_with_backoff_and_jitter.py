@@ -13,9 +13,7 @@ PASSES = {429, 500, 502, 503, 504, 520}
 NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 
 
-def post(
-    client: httpx.Client, body: dict, attempts: int = 6, longest: float = 60
-) -> httpx.Response:
+def post(client: httpx.Client, body: dict, attempts=6, longest=60) -> httpx.Response:
     """POST, and again after a growing random wait, as long as the failure is one that passes."""
     for attempt in range(1, attempts + 1):
         asked = "0"

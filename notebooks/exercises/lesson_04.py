@@ -1,6 +1,7 @@
 """Checks of lesson 04, System prompts and temperature."""
 
 import bisect
+import functools
 
 import numpy as np
 import pandas as pd
@@ -239,8 +240,7 @@ def statuses(predicted):
     ),
 )
 def half(temperatures, more_certain):
-    rows = pd.read_csv(NOTEBOOKS.parent / "data/measured/next_token.csv", comment="#")
-    at = {name: half_at(group) for name, group in rows.groupby("prompt")}
+    groups, at = measured()
     if not isinstance(temperatures, dict) or set(temperatures) != set(at):
         return f"A dict with a temperature for each prompt is wanted: {', '.join(at)}."
     for name, number in temperatures.items():
@@ -248,13 +248,21 @@ def half(temperatures, more_certain):
             return f"For {name!r}, a number is wanted. It is {number!r}."
         # Half a step of 0.05: the nearest step, or any nearer number.
         if not abs(number - at[name]) <= 0.0251:
-            share = favourite(rows[rows["prompt"] == name], number)
+            share = favourite(groups[name], number)
             return f"For {name!r}, the favourite gets {share:.1%} at {number:.2f}."
     if more_certain not in at:
         return f"`more_certain` is one of the two prompts, word for word. It is {more_certain!r}."
     if at[more_certain] != max(at.values()):
         return f"The favourite of {more_certain!r} falls to half at a lower temperature than the other."
     return None
+
+
+@functools.cache
+def measured():
+    """The tokens of each measured prompt, and where its favourite gets half."""
+    rows = pd.read_csv(NOTEBOOKS.parent / "data/measured/next_token.csv", comment="#")
+    groups = dict(iter(rows.groupby("prompt")))
+    return groups, {name: half_at(group) for name, group in groups.items()}
 
 
 def favourite(rows, temperature):

@@ -1,6 +1,19 @@
 """Lesson 06, edited as its text invites."""
 
+import functools
+
+import pytest
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
 import helpers
+
+v3 = functools.cache(MistralTokenizer.v3)
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch):
+    """Cell, helpers and offline API load this tokenizer, each for itself."""
+    monkeypatch.setattr(MistralTokenizer, "v3", v3)
 
 
 def test_other_mistakes_are_refused_as_the_api_refuses_them(lesson):
@@ -28,6 +41,24 @@ def test_a_mistake_that_is_corrected_is_no_error(lesson):
         assert "did not come from the API" not in shown
 
 
+def test_another_order_of_roles_that_nobody_refuses_is_answered(lesson):
+    """mistral-common, whose words the API uses, lets all of these pass; the API was not asked."""
+    errors = lesson("06_errors")
+    errors.run_to("stay-table")
+    hi = '{"role": "assistant", "content": "Hi"}'
+    for edit in (
+        '{"role": "system", "content": "Be brief."}',
+        '{"role": "system", "content": "Be brief."}, *HELLO',
+        '{"role": "user", "content": "Hi"}',
+        f"{hi}, *HELLO",
+        hi.replace("}", ', "prefix": True}'),
+    ):
+        shown = errors.run("stay", "stay-show", "stay-table", stay=(hi, edit))
+        assert errors.last_error is None, shown
+        assert "the course's written answer" in shown
+        assert errors.names["answers"]["the assistant speaks last"].status_code == 200, edit
+
+
 def test_every_fault_can_be_played_and_read(lesson):
     errors = lesson("06_errors")
     errors.run_to("stay-table")
@@ -48,6 +79,7 @@ def test_the_rule_to_copy_counts_a_chat_as_the_helpers_do(lesson):
         None,
         ("Another.", "Und wie heißt er auf Deutsch?"),
         ("chat = [{", f"chat = [{{{system}"),
+        ('"user", "content": "Another."', '"tool", "content": "Another."'),
     ):
         shown = errors.run("count", **({"count": edit} if edit else {}))
         assert shown == f"{int(helpers.count_tokens(errors.names['chat']))} tokens\n", edit
@@ -64,17 +96,17 @@ def test_a_gateway_without_a_correlation_id_and_other_retired_models_are_shown(l
         assert errors.last_error is None, edit
 
 
-def test_faults_without_a_status_are_told_apart_where_no_answer_comes(lesson):
+def test_faults_are_told_apart_where_no_answer_comes_and_those_with_a_status_are_read(lesson):
     errors = lesson("06_errors")
     errors.run_to("first")
-    without = [
-        fault.name for fault in helpers.transports.load_faults().values() if not fault.status
-    ]
-    script = ('["no_connection", "timeout", "connection_reset", "cut"]', repr(without))
+    known = list(helpers.transports.load_faults())
+    script = ('["no_connection", "timeout", "connection_reset", "cut"]', repr([*known, 429]))
     shown = errors.run("network", network=script)
     assert errors.last_error is None, shown
-    for name in ("no_connection", "timeout", "connection_reset", "cut"):
+    for name in [*known, 429]:
         assert f"{name}: " in shown
+    assert "capacity: APIError, 429 3505: Service tier capacity exceeded" in shown
+    assert "cut: StreamCut, " in shown
 
 
 def test_cells_can_be_run_again_in_any_order(lesson):
