@@ -237,6 +237,24 @@ def test_the_model_takes_any_start_temperature_top_p_and_seed(lesson):
     assert problems == []
 
 
+def test_a_temperature_below_0_is_refused_as_by_the_api(lesson):
+    shown = lesson(NAME)
+    shown.run(*TOY)
+    shown.run("logits-table", logits_table=("(0.3,", "(-0.3,"))
+    assert isinstance(shown.last_error, ValueError)
+    assert str(shown.last_error) == "A temperature must be 0 or higher, not -0.3."
+
+
+def test_lines_above_the_texts_name_what_was_asked(lesson):
+    shown = lesson(NAME)
+    shown.run(*MODEL[:-1], "write-temperatures")
+    write, start = shown.names["write"], shown.names["START"]
+    text = shown.run("write-top-p", write_top_p=("(1.5, 0.5)", "(0.7, 0.5)"))
+    assert f"temperature 0.7, top_p 0.5:\n{write(start, 0.7, 0.5)}" in text
+    text = shown.run("write-seeds", write_seeds=("(0.7, 2)", "(1.2, 2)"))
+    assert f"temperature 1.2, seed 2:\n{write(start, 1.2, seed=2)}" in text
+
+
 def test_the_model_loops_at_0_and_a_seed_repeats_a_draw(lesson):
     shown = lesson(NAME)
     text = shown.run(*MODEL)
