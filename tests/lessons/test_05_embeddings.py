@@ -34,6 +34,13 @@ def stand_ins():
     return Lesson("05_embeddings").run()
 
 
+def edited(stand_ins):
+    """The lesson after that run, to edit and to go on with."""
+    lesson = Lesson("05_embeddings")
+    lesson.names = dict(stand_ins.names)
+    return lesson
+
+
 @pytest.fixture(scope="module")
 def live_like():
     """The lesson after a run in which unrelated texts are as near as with `mistral-embed`."""
@@ -223,6 +230,58 @@ def test_other_texts_and_settings_change_what_follows(stand_ins):
     agreeing = lesson.titles("map-plot").splitlines()[0]
     assert agreeing == stand_ins.titles("map-plot").splitlines()[0], "that of all dimensions"
     assert lesson.names["choice"]["pairs found"].iloc[0] == pytest.approx(383, abs=2)
+
+
+def shown(lesson):
+    """Titles and description of each figure."""
+    return {cell: (lesson.titles(cell), lesson.figures[cell][1]) for cell in FIGURES}
+
+
+def test_figures_are_of_one_run_each_where_only_cells_before_them_ran_again(stand_ins):
+    lesson = edited(stand_ins)
+    before = shown(stand_ins)
+    lesson.edit("data", "# For fewer: ", "")
+    lesson.run("data", "cosine-sklearn", "pairs")
+    unchanged = [cell for cell in FIGURES if cell != "map-plot"]
+    lesson.run(*unchanged)
+    assert {cell: (lesson.titles(cell), lesson.figures[cell][1]) for cell in unchanged} == {
+        cell: before[cell] for cell in unchanged
+    }
+    bars = sum(
+        bar.get_height() for axes in lesson.figures["near-plot"][0].axes for bar in axes.patches
+    )
+    assert f"{bars:,.0f} pairs" in before["near-plot"][1]
+    assert len(lesson.figures["confusion-plot"][2]) == 8
+    with pytest.raises(IndexError):
+        lesson.run("map-measure", "map-draw", "map-plot")
+    with pytest.raises(ValueError, match=r"[Ll]ength"):
+        lesson.run("mistakes")
+    lesson.run("heatmap", "heatmap-plot")
+    assert "sorted by 7 topics" in lesson.figures["heatmap-plot"][1]
+    assert "sport" not in lesson.figures["heatmap-plot"][2]
+
+
+def test_other_sentences_leave_no_vectors_or_cosines_of_others_beside_them(stand_ins):
+    lesson, question = edited(stand_ins), "Her tax bill was higher than she had expected."
+    lesson.edit("data", "# For fewer: ", "")
+    lesson.edit("data", "'sport'", "'cooking'")
+    lesson.edit("nearest", "My laptop is slow, what should I do?", question)
+    lesson.run("data", "nearest")
+    assert lesson.values["nearest"]["text"].iloc[0] == question
+    with pytest.raises(AssertionError, match="again"):
+        lesson.run("pairs")
+
+
+def test_another_perplexity_changes_figure_and_table(stand_ins):
+    lesson = edited(stand_ins)
+    lesson.edit("map", "PERPLEXITY = 12", "PERPLEXITY = 2")
+    lesson.run("map", "map-plot")
+    points = lesson.names["maps"]["t-SNE: neighbours only"]
+    english = (lesson.names["sentences"]["language"] == "en").to_numpy()
+    agrees = lesson.names["neighbour_agrees"](points)[english].mean().round(2)
+    column = "t-SNE: neighbours only"
+    assert lesson.figures["map-plot"][2].loc["English", column] == agrees
+    assert agrees != stand_ins.figures["map-plot"][2].loc["English", column]
 
 
 @pytest.mark.skipif(not vectors.can_compute(), reason="make own-texts installs the model")
