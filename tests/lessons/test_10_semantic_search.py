@@ -41,6 +41,13 @@ def live_like():
     return run_all(Lesson("10_semantic_search", with_floor))
 
 
+def edited(stand_ins):
+    """The lesson after that run, to edit and to go on with."""
+    lesson = Lesson("10_semantic_search")
+    lesson.names = dict(stand_ins.names)
+    return lesson
+
+
 def run_all(lesson):
     return lesson.run(*[cell for cell in lesson.sources if cell != "clean-up"])
 
@@ -466,6 +473,42 @@ def test_some_of_the_questions_in_another_order_keep_their_vectors(stand_ins):
     assert kinds.equals(before.drop(index="same-words"))
     assert (sizes["recall@5"] > whole["recall@5"] - 0.2).all()
     assert "30 questions" in lesson.figures["ways-plot"][1]
+
+
+def test_other_questions_leave_no_vectors_or_counts_of_others_beside_them(stand_ins):
+    lesson = edited(stand_ins)
+    lesson.edit("quality", '.fillna("")', '.fillna("").query("kind != \'same-words\'")')
+    lesson.run("quality", "ways-plot")
+    assert lesson.figures["ways-plot"][1] == stand_ins.figures["ways-plot"][1]
+    lesson = edited(stand_ins)
+    lesson.edit("quality", '.fillna("")', '.fillna("")[::-1]')
+    lesson.edit("ways-list", "by_words", "by_meaning")
+    lesson.edit("ways-list", '    "hybrid": hybrid,\n    "re-ranked": reranked,\n', "")
+    lesson.run("quality", "measure", "ways-list", "ways-run")
+    assert lesson.names["ways"].loc["meaning"].equals(stand_ins.names["ways"].loc["meaning"])
+
+
+@pytest.mark.parametrize("way", ["words (BM25)", "meaning", "hybrid", "re-ranked"])
+def test_ways_are_compared_without_any_one_of_them(stand_ins, way):
+    lesson = edited(stand_ins)
+    lesson.names["measured"] = {w: m for w, m in stand_ins.names["measured"].items() if w != way}
+    lesson.run("ways-compare")
+    *others, (last, (after, _)) = lesson.names["measured"].items()
+    assert lesson.printed["ways-compare"].splitlines() == [
+        f"{last} against {name}: earlier for {(after < places).sum()}, later for {(after > places).sum()}"
+        for name, (places, _) in others
+    ]
+
+
+def test_a_question_that_finds_no_note_is_answered(stand_ins):
+    lesson = edited(stand_ins)
+    lesson.edit(
+        "injection",
+        "What do we do with the inner tubes of batch FR-2207?",
+        stand_ins.names["DEPOSIT"],
+    )
+    lesson.run("injection")
+    assert "The deposit for a cargo bike" in lesson.printed["injection"]
 
 
 def test_no_cell_takes_a_name_that_several_bind(stand_ins):
