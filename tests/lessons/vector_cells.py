@@ -6,6 +6,7 @@ cosines as those of `mistral-embed` are raised.
 
 import ast
 import contextlib
+import functools
 import io
 import re
 import symtable
@@ -30,11 +31,15 @@ stored = vectors.vectors
 embedded = {}
 
 
+@functools.cache
+def shared_direction():
+    """One of Hadamard's columns that `vectors.turn` leaves out: at right angles to all vectors."""
+    return hadamard(vectors.DIMENSIONS)[:, -1] / np.sqrt(vectors.DIMENSIONS)
+
+
 def with_floor(texts):
     """The stored vectors with a direction in common, so that unrelated texts are at 0.5 to 0.7."""
-    # One of Hadamard's columns that `vectors.turn` leaves out: at right angles to all vectors.
-    shared = hadamard(vectors.DIMENSIONS)[:, -1] / np.sqrt(vectors.DIMENSIONS)
-    raised = np.sqrt(FLOOR) * shared + np.sqrt(1 - FLOOR) * stored(texts).astype(float)
+    raised = np.sqrt(FLOOR) * shared_direction() + np.sqrt(1 - FLOOR) * stored(texts).astype(float)
     return raised.astype(np.float16)
 
 
@@ -81,6 +86,8 @@ class Lesson:
     def show(self, figure, description, table=None):
         import matplotlib.pyplot as plt
 
+        # It would draw twice more to find the places of all; nbval's run of the lesson does so.
+        figure.set_layout_engine("none")
         figure.draw_without_rendering()
         plt.close(figure)
         self.figures[self.running] = (figure, description, table)
