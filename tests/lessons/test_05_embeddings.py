@@ -8,6 +8,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.model_selection import StratifiedGroupKFold
 
 from helpers.offline import vectors
 from tests.lessons.solutions import solutions
@@ -29,6 +31,23 @@ def solve(lesson, name):
     with lesson.at_home():
         lesson.run_source(name, SOLUTIONS[name])
     return lesson.printed.pop(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def divisions_made_once():
+    """The same forty divisions serve all classifiers, and nbval's run checks their parameters."""
+    divisions = {}
+    divide = StratifiedGroupKFold._iter_test_indices
+
+    def divide_once(folds, features, topics, groups):
+        key = folds.n_splits, folds.random_state, tuple(topics), tuple(groups)
+        if key not in divisions:
+            divisions[key] = list(divide(folds, features, topics, groups))
+        return iter(divisions[key])
+
+    with pytest.MonkeyPatch.context() as patch, config_context(skip_parameter_validation=True):
+        patch.setattr(StratifiedGroupKFold, "_iter_test_indices", divide_once)
+        yield
 
 
 @pytest.fixture(scope="module")
