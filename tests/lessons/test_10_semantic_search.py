@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import re
+from collections import Counter
 
 import nbformat
 import numpy as np
@@ -38,6 +39,8 @@ def words_of_each_text_once():
     with pytest.MonkeyPatch.context() as patch:
         found = functools.cache(bm25.unindexed_text_tokens)
         patch.setattr(bm25, "unindexed_text_tokens", found)
+        counted = functools.cache(lambda words: Counter(words))
+        patch.setattr(bm25, "Counter", lambda words: counted(tuple(words)))
         yield
 
 
