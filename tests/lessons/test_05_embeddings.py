@@ -8,8 +8,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import config_context
-from sklearn.model_selection import StratifiedGroupKFold
 
 from helpers.offline import vectors
 from tests.lessons.solutions import solutions
@@ -36,6 +34,9 @@ def solve(lesson, name):
 @pytest.fixture(scope="module", autouse=True)
 def divisions_made_once():
     """The same forty divisions serve all classifiers, and nbval's run checks their parameters."""
+    from sklearn import config_context
+    from sklearn.model_selection import StratifiedGroupKFold
+
     divisions = {}
     divide = StratifiedGroupKFold._iter_test_indices
 
