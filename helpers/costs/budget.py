@@ -15,7 +15,7 @@ from ..replay.wire import read_request
 from ..reply import Json, Usage, read_usage
 from ..transports.layer import Flow, Layer, Transport
 from .prices import money, price, region
-from .tokens import TokenCount, count_tokens, is_attachment, parts_of, text_alone
+from .tokens import TokenCount, count_tokens, is_attachment, parts_of
 
 # Billed by the tokens that the answers report.
 COUNTED = ("/chat/completions", "/embeddings")
@@ -57,9 +57,6 @@ class Budget(Layer):
     by default httpx.HTTPTransport(). httpx.AsyncClient needs an async one.
     max_tokens: the output that is assumed for a request without `max_tokens`. An answer may be
     longer, and then the limit is exceeded, by at most one answer for each request under way.
-    attachment_tokens: the input that you vouch for, in tokens, for each attachment of a request: a
-    picture, document or audio part, or a field such as `documents` or `prediction`. By default such
-    requests are refused, since they can't be counted in advance.
 
         with httpx.Client(transport=Budget(0.50), timeout=60) as client:
             helpers.chat("Hello", client=client)
@@ -79,7 +76,8 @@ class Budget(Layer):
 
     Prices and their errors are those of `helpers.price`. Raises `BudgetExceeded`; ValueError for a
     limit that is not an amount of money, for a request whose price can't be known in advance (OCR, audio, code
-    completion, batch jobs, agents, ...), and for one that can't be counted.
+    completion, batch jobs, agents, ...), and for one that can't be counted: with pictures, documents,
+    audio or a prediction.
     """
 
     def __init__(
@@ -88,7 +86,6 @@ class Budget(Layer):
         transport: Transport | None = None,
         *,
         max_tokens: int = 4096,
-        attachment_tokens: int | None = None,
     ) -> None:
         super().__init__(httpx.HTTPTransport() if transport is None else transport)
         if not 0 < limit_usd < float("inf"):
@@ -97,10 +94,7 @@ class Budget(Layer):
             )
         if max_tokens < 1:
             raise ValueError(f"max_tokens is {max_tokens!r}; it must be 1 or more.")
-        if attachment_tokens is not None and attachment_tokens < 0:
-            raise ValueError(f"attachment_tokens is {attachment_tokens!r}; it must be 0 or more.")
         self.limit, self.max_tokens = limit_usd, max_tokens
-        self.attachment_tokens = attachment_tokens
         self.spent = self.paid = self.reserved = 0.0
         self._lock = threading.Lock()
 
@@ -134,17 +128,16 @@ class Budget(Layer):
         if "input" in body:
             count = count_tokens(body["input"], body["model"])
             return Usage(prompt_tokens=_at_most(count, size))
-        attached = _count_attachments(body)
-        if attached and self.attachment_tokens is None:
+        attached = any(map(is_attachment, parts_of(body["messages"])))
+        if attached or any(body.get(name) for name in UNCOUNTED):
             raise ValueError(
                 "A Budget can't count pictures, documents, audio or predictions: "
-                "give their tokens as attachment_tokens, or send this with another client."
+                "send this with another client."
             )
         fields = {name: body[name] for name in COUNTS if name in body}
-        count = count_tokens(text_alone(body["messages"]), body["model"], **fields)
-        into = _at_most(count, size) + attached * (self.attachment_tokens or 0)
+        count = count_tokens(body["messages"], body["model"], **fields)
         longest = operator.index(body.get("max_tokens") or self.max_tokens)
-        return Usage(into, longest * operator.index(body.get("n") or 1))
+        return Usage(_at_most(count, size), longest * operator.index(body.get("n") or 1))
 
     def _reserve(self, estimate: float) -> None:
         with self._lock:
@@ -188,12 +181,6 @@ def _at_most(count: TokenCount, size: int) -> int:
     A token has at least one byte, and the JSON around a message has more bytes than special tokens.
     """
     return count.tokens + count.error if count.error is not None else max(size, count.tokens)
-
-
-def _count_attachments(body: Json) -> int:
-    """The number of message parts that are not text and of fields that add input of their own."""
-    attached = sum(map(is_attachment, parts_of(body["messages"])))
-    return attached + sum(bool(body.get(name)) for name in UNCOUNTED)
 
 
 def _after(error: BaseException, held: float) -> float:

@@ -18,7 +18,9 @@ from .answers import NotWritten, Question
 from .api import PAST, Answered, Api, respond
 
 WIDTH, SHORT = 130, 48
-FREE = "temperature, top_p, random_seed, n, stop, max_tokens, stream and chat model"
+FREE = (
+    "Free to choose: temperature, top_p, random_seed, n, stop, max_tokens, stream and chat model."
+)
 # The API takes them; a written answer is the same with and without.
 WITHOUT_EFFECT = """
     presence_penalty frequency_penalty repetition_penalty min_tokens top_k
@@ -83,9 +85,9 @@ class Offline:
             return [str(error), *_asks(entries)]
         same = [entry for entry in entries if question.asks_as(entry)]
         if same and not any(map(question.is_steered_as, same)):
-            return [*_written_for(question, same), _free()]
+            return [*_written_for(question, same), FREE]
         if question.results and any(question.asks_but_for_results_as(one) for one in entries):
-            return ["Answers to this are written here for other results of its tools.", _free()]
+            return ["Answers to this are written here for other results of its tools.", FREE]
         steered = [entry for entry in entries if "ask" in entry and question.is_steered_as(entry)]
         lines = _asks(steered or entries)
         systems = dict.fromkeys(entry["system"] for entry in entries if "system" in entry)
@@ -99,7 +101,7 @@ class Offline:
                 )
             if "example" in entry:
                 lines.append(f"Answered here for any two numbers: “{entry['example']}”.")
-        return [*lines[:3], _free()]
+        return [*lines[:3], FREE]
 
 
 def source_line(answered: Answered, request: Json) -> str:
@@ -164,10 +166,6 @@ def _written_for(question: Question, same: list[Json]) -> list[str]:
 def _asks(entries: Iterable[Json], most: int = 2) -> list[str]:
     asks = dict.fromkeys(entry["ask"] for entry in entries if "ask" in entry)
     return _fit("Questions with a written answer here:", asks, most) if asks else []
-
-
-def _free() -> str:
-    return f"Free to choose: {FREE}."
 
 
 def _fit(title: str, texts: Iterable[str], most: int = 1) -> list[str]:

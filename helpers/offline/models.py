@@ -42,11 +42,6 @@ def serving(name: str) -> Json | None:
     }
 
 
-def is_known(name: str) -> bool:
-    """Whether the API has ever had a model of this name."""
-    return find_model(name) is not None
-
-
 def template(model: Json) -> str:
     """The version of a model's chat template, such as "v15 tekken"; "" where it isn't known."""
     row = find_model(model["name"])

@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ..costs.models import find_model
 from ..reply import Json
 from . import models, schema, tokens
 
@@ -71,7 +72,7 @@ def wrong_method() -> Refused:
 
 
 def no_model_card(name: str) -> Refused:
-    words = "is deprecated." if models.is_known(name) else "was not found."
+    words = "is deprecated." if find_model(name) else "was not found."
     return Refused(404, {"message": f"Model {name} {words}"})
 
 

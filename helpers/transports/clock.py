@@ -68,7 +68,7 @@ class FakeClock(Clock):
         await anyio.lowlevel.checkpoint()
 
 
-class SimulatedClock(Clock):
+class SimulatedClock(FakeClock):
     """A clock for many tasks: when all of them wait, it jumps to the end of the shortest wait.
 
         clock = SimulatedClock()
@@ -77,19 +77,8 @@ class SimulatedClock(Clock):
     Under `FakeClock` the waits of several tasks add up; here they overlap, as they do in real time.
     """
 
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def date(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
     async def asleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
         await anyio.sleep(seconds)
 
     def run(self, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
