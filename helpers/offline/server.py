@@ -5,9 +5,9 @@ it has limits per minute with their headers, faults on demand, streams at their 
 checked, and a strict mode. What is not recorded and not written gets a 501, a status that the API doesn't
 have, which says what can be asked.
 
-The header `x-fault: overloaded` of a request is for this server alone: it plays a fault of
-`data/faults.toml`. `x-answered-by` in an answer says who answered: recording, refused, written, vectors,
-computed, models, batch, past, fault, limit or nobody.
+Two headers of a request are for this server alone: `x-fault: overloaded` plays a fault of
+`data/faults.toml`, and `x-strict: 1` lets only recordings answer. `x-answered-by` in an answer says who
+answered: recording, refused, written, vectors, computed, models, batch, past, fault, limit or nobody.
 
 Left out: HTTPS and HTTP/2, CORS preflights, most of batches and files (see `batches.py`), agents, OCR, audio,
 limits per month, a search for drift (record with a key: git shows what has changed), and answers about
@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -144,7 +144,8 @@ class Server:
         if played and (broken := self._broken(played)):
             return broken
         request = self._read(method, path, headers, content)
-        response = self._answer(request, content)
+        strict = bool(headers.get("x-strict")) or self.strict
+        response = self._answer(request, strict, content)
         if response.status == 200 and request["path"] in LIMITED:
             response = self._admit(request["body"]["model"], response)
         if played:
@@ -176,16 +177,16 @@ class Server:
             request["key"] = "other"
         return request
 
-    def _answer(self, request: Json, content: bytes) -> Response:
+    def _answer(self, request: Json, strict: bool, content: bytes) -> Response:
         for recordings in self.recordings:
             if found := recordings.find(request):
                 return _response(found.response, found.pieces, "recording")
-        if not self.strict or "key" in request:
+        if not strict or "key" in request:
             with contextlib.suppress(LookupError):
                 found_now, answered = respond(self.offline.api, request, bodies.Call.now(), content)
                 by = answered.by if answered else "refused"
                 return _response(found_now, list(to_pieces(found_now)), by)
-        menu = [] if self.strict else self.offline.menu(request)
+        menu = [] if strict else self.offline.menu(request)
         return _problem(501, "not_recorded", " ".join(["No answer is recorded.", *menu]))
 
     def _admit(self, model: str, response: Response) -> Response:
@@ -273,11 +274,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         owner = self.server.owner
         headers = {name.lower(): value for name, value in self.headers.items()}
         content = self._content()
+        with self._counted():
+            self._answer(owner.respond(self.command, self.path, headers, content))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        owner = self.server.owner
         with owner._lock:
             owner.open += 1
         left = 0
         try:
-            self._answer(owner.respond(self.command, self.path, headers, content))
+            yield
         except ConnectionError:
             left = 1
             raise

@@ -81,7 +81,9 @@ def test_keys(server):
         assert post(strict, headers={"authorization": "Bearer right"}).status_code == 200
 
 
-def test_only_recordings_answer_in_strict_mode():
+def test_only_recordings_answer_in_strict_mode(server):
+    assert post(server, headers={"x-strict": "1"}).status_code == 501
+    assert post(server, STORY, headers={"x-strict": "1"}).status_code == 200
     with Server(strict=True, lessons=["03_streaming"], pace=0) as strict:
         assert post(strict).status_code == 501
         assert post(strict, STORY).status_code == 200
