@@ -50,7 +50,7 @@ def test_show_displays_image_description_and_numbers(monkeypatch):
     assert picture.alt == "A line that rises."
     assert "A line that rises." in words.data
     assert numbers is table
-    assert not plt.get_fignums(), "closed, so that Jupyter does not show it again"
+    assert figure.number not in plt.get_fignums(), "closed, so that Jupyter does not show it again"
 
 
 HOSTILE = (

@@ -1,5 +1,7 @@
 """What the tests of lessons share."""
 
+import sys
+
 import pytest
 
 from tests.lessons.cells import Lesson, in_notebooks
@@ -10,6 +12,14 @@ def lesson():
     """A function that opens a lesson by its name, in the notebooks' folder, as a learner would."""
     with in_notebooks():
         yield Lesson
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """An edit that ends in an error leaves its figure open."""
+    yield
+    if plt := sys.modules.get("matplotlib.pyplot"):
+        plt.close("all")
 
 
 @pytest.hookimpl(tryfirst=True)
