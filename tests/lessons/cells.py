@@ -14,7 +14,6 @@ from unittest import mock
 import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config
 
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -32,9 +31,9 @@ class Lesson:
 
     def __init__(self, name: str) -> None:
         self.cells = dict(sources(name))
+        self.shell = InteractiveShell.instance()
         # Nobody reads the file of a history, which each cell would be written to.
-        no_file = Config(HistoryManager={"enabled": False})
-        self.shell = InteractiveShell.instance(config=no_file)
+        self.shell.history_manager.enabled = False
         # It would collect garbage, which takes a fifth of a second after pandas has been imported.
         with mock.patch("gc.collect"):
             self.shell.reset(new_session=True)

@@ -162,7 +162,7 @@ def test_figures_of_seconds_leave_out_no_wait_unless_it_is_the_only_way(backoff,
     run(backoff, "crowd", "compare-words", "compare-plot", crowd=crowd(40, 10))
     run(backoff, "ways", "per-second", "waves")
     assert "no wait" not in shown[-1][1]
-    kinds = backoff.cells["ways-more"].source.partition("kinds = ")[2].partition("\n")[0]
+    kinds = backoff.cells["ways-more"].partition("kinds = ")[2].partition("\n")[0]
     run(backoff, "ways-more", "per-second", "waves", ways_more=(kinds, "[no_wait]"))
     assert "no wait: " in shown[-1][1]
 
