@@ -209,7 +209,7 @@ def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
     learned = sum(learns for _, learns in names["pieces"](names["good"][11]))
     assert f" {learned} carry loss and are blue" in described[1]
     assert names["verdict"] in ("worse", "not distinguishable")
-    assert "0.55 and 0.55" in described[2] and names["finding"] == "None reaches 80%"
+    assert "0.55 and 0.55" in described[2] and names["finding"] == "No size has 80% that"
     assert (names["sizes"]["excludes 0"] < 0.2).all(), "where there is no difference to find"
     assert names["steps"] == -(-names["train_tokens"] * 6 // 4096)
     assert f"{names['train_tokens'] * 6:,} tokens" in shown
