@@ -245,9 +245,9 @@ def test_rates_in_percent_are_refused(data, cell):
     assert "p > 1" in str(data.last_error)
 
 
-@pytest.mark.parametrize("seed", [1, 6, 7, 16])
-def test_the_same_answer_for_all_wins_or_nearly_ties(data, seed):
-    shown = data.run("tokens-plot", "split", "metric", split=("seed=7", f"seed={seed}"))
+def test_the_same_answer_for_all_wins_or_nearly_ties(data):
+    """With seed 1 it is furthest behind, of the seeds 0 to 19."""
+    shown = data.run("tokens-plot", "split", "metric", split=("seed=7", "seed=1"))
     found = dict(re.findall(r"^([a-z ]+): (0\.\d+)$", shown, re.MULTILINE))
     assert float(found["same for all"]) > float(found["nearest"]) - 0.04
 
