@@ -4,18 +4,19 @@
 import json
 from pathlib import Path
 
-ROLES = {"human": "user", "gpt": "assistant"}
+ROLES = {"human": "user", "gpt": "assistant"} | {r: r for r in ("system", "user", "assistant")}
 
 
 def from_sharegpt(line):
-    turns = [(ROLES.get(t["from"], t["from"]), t["value"]) for t in line["conversations"]]
-    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+    turns = [{"from": "system", "value": line["system"]}] if line.get("system") else []
+    turns += line["conversations"]
+    return {"messages": [{"role": ROLES[t["from"]], "content": t["value"]} for t in turns]}
 
 
 source, target = Path("sharegpt.jsonl"), Path("chat.jsonl")  # your file, and a new one
 example = {"conversations": [{"from": "human", "value": "Open?"}, {"from": "gpt", "value": "Yes."}]}
 if source.exists():
-    with source.open(encoding="utf-8") as lines, target.open("w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(json.dumps(from_sharegpt(json.loads(line)), ensure_ascii=False) + "\n")
+    lines = filter(str.strip, source.read_text("utf-8").split("\n"))
+    chats = [json.dumps(from_sharegpt(json.loads(line)), ensure_ascii=False) for line in lines]
+    target.write_text("\n".join(chats) + "\n", "utf-8")
 print(f"{target} is written" if source.exists() else from_sharegpt(example))

@@ -1,6 +1,7 @@
 # Validate a training file.
 # From notebooks/08_fine_tuning_data.ipynb, section “Whose rules?”.
 # Needs: pip install "mistral-common[sentencepiece]"
+# It prints a line for each bad line, and nothing for a good file.
 
 import json
 from pathlib import Path

@@ -18,7 +18,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from ..atomic import replacing
 from . import cluster
 from .chats import VERSIONS
-from .duplicates import Records, compare, make_records
+from .duplicates import Records, check_threshold, compare, make_records
 from .files import LONGEST, lines, source_file, state
 from .report import Problem, Report
 from .rules import KEYS, Sample, check_line, excerpt
@@ -49,7 +49,7 @@ def check(
 
     kind: "chat", "classifier" or "text"; without it each line is what its keys make it.
     context: the tokens that a sample may have.
-    near: the share of word bigrams, 0 to 1, at or above which lines are near-duplicates; or None.
+    near: the share of word bigrams, 0.5 to 1, at or above which lines are near-duplicates; or None.
     test: another file, which must have no prompt and nearly no text in common with this one.
     version: of the validator in mistral-common: "v15" (Small 4, Medium 3.5), "v13", or older.
     dask: True or a scheduler's address, to divide the work over a cluster.
@@ -64,10 +64,9 @@ def check(
     ):
         if value not in known:
             raise ValueError(f"{name} is {value!r}: give one of {', '.join(map(str, known))}.")
-    if near is not None and not 0 < near <= 1:
-        raise ValueError(f"near is {near}: give a similarity above 0 and up to 1, or None.")
-    if context < 1:
-        raise ValueError(f"context is {context}: give at least 1.")
+    check_threshold(near)
+    if not context or context < 1:
+        raise ValueError(f"context is {context}: give a number of tokens, at least 1.")
     train = source_file(path)
     sources = [train] if test is None else [source_file(test), train]
     if len(sources) == 2 and train.samefile(sources[0]):

@@ -20,6 +20,8 @@ from rensa import RMinHash  # type: ignore[import-untyped]
 from .rules import Sample, normalize
 
 HASHES, BAND = 32, 3
+# Pairs with fewer hashes in common are not compared, so a lower threshold would find no more.
+LOWEST = 0.5
 # What lines are compared by. `line` is negative in the test file; `start` is the byte where it begins.
 RECORD = np.dtype(
     [
@@ -37,6 +39,14 @@ ASCII_WORDS = bytes(c if c > 127 or chr(c).isalnum() else 32 for c in range(256)
 
 Records = npt.NDArray[np.void]
 Row = tuple[int, int, str, str]  # line, start, reason, detail
+
+
+def check_threshold(near: float | None) -> None:
+    """Raise ValueError for a threshold at which most near-duplicates would be missed."""
+    if near is not None and not LOWEST <= near <= 1:
+        raise ValueError(
+            f"near is {near}: give {LOWEST} to 1, or None. Texts that share less are not compared."
+        )
 
 
 def make_records(samples: list[tuple[int, int, Sample]], near: bool) -> Records:
@@ -81,7 +91,7 @@ def candidates(sketches: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         later = order[at]
         for earlier in (order[at - 1], order[first[at]]):
             equal = (sketches[earlier] == sketches[later]).sum(axis=1)
-            found.append((later * count + earlier)[equal * 2 >= HASHES])
+            found.append((later * count + earlier)[equal >= LOWEST * HASHES])
     both = np.unique(np.concatenate(found))
     return np.stack([both % max(count, 1), both // max(count, 1)], axis=1)
 

@@ -51,7 +51,7 @@ KEYS = {"labels": "classifier", "messages": "chat", "text": "text"}
 MOST = 20  # problems of a line's form that a report lists
 # Other trainers' formats, by the keys that they have.
 FORMATS = {
-    "conversations": "ShareGPT: turn conversations of from and value into messages",
+    "conversations": "ShareGPT: turn conversations into messages",
     "instruction output": "Alpaca: make a question of instruction and input, an answer of output",
     "chosen rejected": "preference data: it compares two answers, fine-tuning learns one",
     "prompt completion": "pairs: make a message of the user of prompt, and one of the assistant of completion",

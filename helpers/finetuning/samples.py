@@ -21,7 +21,7 @@ def read(path: str | os.PathLike[str]) -> list[Json]:
                 samples.append(json.loads(line))
             except (ValueError, RecursionError) as error:
                 raise ValueError(
-                    f"Line {number} of {path} is not JSON ({error}): use clean first."
+                    f"Line {number} of {path} is not JSON ({error}): correct or delete that line."
                 ) from None
     return samples
 

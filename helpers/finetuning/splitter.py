@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from ..reply import Json
-from .duplicates import candidates, near_duplicate_share, sketch
+from .duplicates import candidates, check_threshold, near_duplicate_share, sketch
 from .rules import comparable, normalize
 from .samples import read
 
@@ -31,16 +31,17 @@ def split(
     seed: another seed gives another division; the same one the same division on every machine,
     whatever the order of the samples.
     label: what to distribute evenly (of classifier rows: their `labels`, without it).
-    near: samples at least so similar stay together, as in `check`; None looks for none. Samples
-    with the same prompt always stay together.
+    near: samples at least so similar stay together, 0.5 to 1 as in `check`; None looks for none.
+    Samples with the same prompt always stay together.
 
     Each part keeps the order of the samples, and misses its share by at most the largest group
-    that has to stay together. Raises ValueError for shares that don't add up, for what is not a
-    good sample, and where a part would be empty.
+    that has to stay together. Raises ValueError for shares that don't add up, for a
+    wrong `near`, for what is not a good sample, and where a part would be empty.
     """
     parts = {"train": 0.9, "validation": 0.1} if parts is None else dict(parts)
     if not all(share > 0 for share in parts.values()) or not math.isclose(sum(parts.values()), 1):
         raise ValueError(f"The shares must be positive and add up to 1: {parts}")
+    check_threshold(near)
     samples = read(samples) if isinstance(samples, str | os.PathLike) else list(samples)
     label = label or (lambda sample: sample.get("labels"))
     groups = [

@@ -33,7 +33,7 @@ REASONS = (None, "last message", "duplicate", "format", "bad JSON")
 LINES = {
     '{"messages": [hi, bye]}': "a question, then an answer",
     '{"messages": [hi, bye, hi]}': "after the answer, one more question follows",
-    '{"messages": [hi, bye]}, which is the line before once more': "the file has this line already",
+    '{"messages": [hi, bye]}, which is the first line once more': "the file has this line already",
     '{"prompt": "Hi", "completion": "Hello"}': "it is JSON, but has no `messages`",
     '{"messages": [hi, bye]': "a brace is open at its end",
 }

@@ -73,7 +73,14 @@ def test_an_empty_file_is_not_ok(tmp_path):
 
 def test_wrong_arguments_are_refused_by_name(tmp_path):
     path = save(tmp_path / "data.jsonl", good())
-    for wrong in ({"kind": "chats"}, {"near": 0}, {"near": 80}, {"context": 0}, {"version": "v4"}):
+    for wrong in (
+        {"kind": "chats"},
+        {"near": 0},
+        {"near": 80},
+        {"context": 0},
+        {"context": None},
+        {"version": "v4"},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             finetuning.check(path, **wrong)
 

@@ -1,5 +1,6 @@
 """Lines compared with one another: duplicates, contradictions, near-duplicates."""
 
+import itertools
 import random
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def test_near_duplicates_are_found_at_the_threshold_only(reasons):
     assert not reasons(talk(one, two), talk(changed, two), near=1.0)
 
 
+@pytest.mark.parametrize("near", [0, 0.3, 0.49, 1.5, float("nan")])
+def test_a_limit_at_which_most_copies_would_be_missed_is_refused(tmp_path, near):
+    path = save(tmp_path / "data.jsonl", talk("a", "b"))
+    for refuse in (finetuning.check, finetuning.split):
+        with pytest.raises(ValueError, match=rf"near is {near}: give 0\.5 to 1, or None"):
+            refuse(path, near=near)
+
+
 def test_nearly_the_same_answer_is_both_a_contradiction_and_a_near_duplicate(reasons):
     one, two = speech(1), speech(2)
     both = {2: ["contradiction", "near-duplicate"]}
@@ -145,9 +154,13 @@ def test_different_conversations_are_no_near_duplicates(tmp_path):
     data = Path(__file__).parents[2] / "data"
     rows = pd.read_csv(data / "support_conversations.csv", keep_default_na=False)
     planted = pd.read_csv(data / "support_conversations_planted.csv")["ticket"]
-    lines = [talk(r.customer, r.agent) for r in rows[~rows["ticket"].isin(planted)].itertuples()]
+    texts = rows.loc[~rows["ticket"].isin(planted), ["customer", "agent"]].to_numpy().tolist()
+    lines = [talk(*pair) for pair in texts]
     assert len(lines) > 250
-    assert finetuning.check(save(tmp_path / "data.jsonl", *lines), near=0.3).ok
+    found = [set(itertools.pairwise(duplicates.words(f"{r[0]}\n{r[1]}"))) for r in texts]
+    shares = [len(a & b) / len(a | b) for a, b in itertools.combinations(found, 2)]
+    assert max(shares) < 0.185
+    assert finetuning.check(save(tmp_path / "data.jsonl", *lines), near=0.5).ok
 
 
 def test_a_chain_of_near_duplicates_counts_from_its_first_line(tmp_path):

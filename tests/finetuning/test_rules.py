@@ -238,7 +238,7 @@ def test_deep_nesting_is_a_problem_and_no_recursion_error(tmp_path):
     path = save(tmp_path / "data.jsonl", deep, schema, arguments)
     report = finetuning.check(path)
     assert [p.reason for p in report.problems if p.line != 2] == ["bad JSON", "tool call"]
-    with pytest.raises(ValueError, match=r"Line 1 .*use clean first"):
+    with pytest.raises(ValueError, match=r"Line 1 .*correct or delete that line"):
         finetuning.read(path)
     with pytest.raises(ValueError, match="Sample 1"):
         finetuning.write([nested()], tmp_path / "out.jsonl")

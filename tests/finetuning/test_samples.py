@@ -13,7 +13,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_read_names_the_bad_line(tmp_path):
-    with pytest.raises(ValueError, match=r"Line 2 .*clean"):
+    with pytest.raises(ValueError, match=r"Line 2 .*correct or delete that line"):
         finetuning.read(save(tmp_path / "data.jsonl", good(), b"{"))
 
 

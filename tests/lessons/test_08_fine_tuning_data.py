@@ -4,9 +4,11 @@ import importlib.resources
 import json
 import re
 from pathlib import Path
+from statistics import NormalDist
 
 import nbformat
 import pytest
+from exercises.lesson_08 import LINES, REASONS
 from mistral_common.protocol.instruct.messages import FinetuningMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.protocol.instruct.validator import ValidationMode
@@ -93,12 +95,43 @@ def test_an_own_file_is_named_line_by_line_and_converted(data, tmp_path):
     assert [message["role"] for message in first] == ["system", "user", "assistant"]
 
 
+OWN = ("own", "own-sharegpt", "own-alpaca", "own-all")
+
+
+def test_lines_that_no_converter_can_read_are_named(data, tmp_path):
+    own = tmp_path / "mine.jsonl"
+    ask, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    lines = [
+        {"instruction": "Answer.", "output": "Yes."},
+        {"conversations": [ask, answer]},
+        {"conversations": [{"from": "human", "value": "a"}, {"from": "bard", "value": "b"}]},
+        {"chosen": "Yes.", "rejected": "No."},
+        {"prompt": [ask], "chosen": [answer], "rejected": [answer]},
+        {"instruction": 5},
+        ["conversations"],
+        7,
+    ]
+    finetuning.write(lines, own)
+    shown = data.run(*OWN, own=('own = folder / "others.jsonl"', f"own = {str(own)!r}"))
+    assert data.last_error is None, shown
+    assert "[2, 3, 4, 5, 6, 7, 8]" in shown and "1 of 1 lines are good" in shown
+
+
+def test_a_broken_line_of_another_format_is_to_be_corrected(data, tmp_path):
+    own = tmp_path / "mine.jsonl"
+    own.write_text('{"instruction": "a", "output": "b"}\n{broken\n', "utf-8")
+    data.run(*OWN, own=('own = folder / "others.jsonl"', f"own = {str(own)!r}"))
+    assert re.search("Line 2 .*: correct or delete that line", str(data.last_error))
+
+
 def test_the_limit_for_near_duplicates_is_followed(data):
     for near, found in ((0.5, 12), (0.95, 0)):
         shown = data.run("near", near=("near = 0.7", f"near = {near}"))
         assert data.last_error is None, shown
         planted = int(re.search(rf"near={near}: (\d+) of 12", shown)[1])
         assert planted >= found if near == 0.5 else planted <= 3
+    data.run("near", near=("near = 0.7", "near = 0.3"))
+    assert "give 0.5 to 1" in str(data.last_error)
 
 
 def test_private_data_of_own_sentences_is_hidden(data):
@@ -169,15 +202,54 @@ def test_figures_follow_another_conversation_and_other_rates(data, monkeypatch):
         loss_one=("number = 4", "number = 11"),
         verdicts=('"trained": 0.70', '"trained": 0.30'),
         estimate=("epochs, tokens_per_step = 3,", "epochs, tokens_per_step = 6,"),
+        sizes=('"trained": 0.70', '"trained": 0.55'),
     )
     assert data.last_error is None, shown
     names = data.names
     learned = sum(learns for _, learns in names["pieces"](names["good"][11]))
     assert f" {learned} carry loss and are blue" in described[1]
     assert names["verdict"] in ("worse", "not distinguishable")
-    assert "The true difference, -0.25, is dashed" in described[2]
+    assert "0.55 and 0.55" in described[2] and names["finding"] == "No size has 80% that"
+    assert (names["sizes"]["excludes 0"] < 0.2).all(), "where there is no difference to find"
     assert names["steps"] == -(-names["train_tokens"] * 6 // 4096)
     assert f"{names['train_tokens'] * 6:,} tokens" in shown
+
+
+def test_own_verdicts_in_place_of_the_cell_run_to_the_end(data, monkeypatch):
+    described = []
+    monkeypatch.setattr(helpers, "show", lambda figure, words, table: described.append(words))
+    data.names.pop("size", None), data.names.pop("rates", None)
+    shown = data.run(
+        *("split", "tokens-plot", "verdicts", "paired", "paired-all", "sizes", "sizes-plot"),
+        verdicts="prompt_good = [True, False] * 12\ntrained_good = [True] * 20 + [False] * 4",
+    )
+    assert data.last_error is None, shown
+    assert f"{10 / 24 - 2 / 24:+.2f}" in shown
+    assert described[-1].startswith("Simulated: ")
+
+
+def test_sizes_count_how_often_the_interval_excludes_0(data):
+    data.run("tokens-plot", "paired", "sizes")
+    assert data.last_error is None
+    # By the normal rule: the variance of one step is 0.55 * 0.45 + 0.7 * 0.3.
+    for count, row in data.names["sizes"].iterrows():
+        deviation = (0.4575 / count) ** 0.5
+        power = 1 - NormalDist(0.15, deviation).cdf(1.96 * deviation)
+        assert abs(row["excludes 0"] - power) < 0.12
+        assert abs(row["mean width"] / (2 * 1.96 * deviation) - 1) < 0.1
+
+
+@pytest.mark.parametrize("cell", ["verdicts", "sizes"])
+def test_rates_in_percent_are_refused(data, cell):
+    data.run("split", "tokens-plot", "paired", cell, **{cell: ('"trained": 0.70', '"trained": 70')})
+    assert "p > 1" in str(data.last_error)
+
+
+def test_the_same_answer_for_all_wins_or_nearly_ties(data):
+    """With seed 1 it is furthest behind, of the seeds 0 to 19."""
+    shown = data.run("tokens-plot", "split", "metric", split=("seed=7", "seed=1"))
+    found = dict(re.findall(r"^([a-z ]+): (0\.\d+)$", shown, re.MULTILINE))
+    assert float(found["same for all"]) > float(found["nearest"]) - 0.04
 
 
 def test_own_verdicts_are_compared_with_a_right_interval(data):
@@ -237,6 +309,8 @@ def test_a_snippet_takes_the_file_of_an_engineer(data, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     turns = [{"from": "human", "value": "Ouvert\u2028dimanche ?"}, {"from": "gpt", "value": "Non."}]
     finetuning.write([{"conversations": turns}] * 2, "sharegpt.jsonl")
+    with Path("sharegpt.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n \n")
     chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     finetuning.write([chat, {"messages": chat["messages"][:1]}], "train.jsonl")
     exec(data.cells[name], {})
@@ -245,6 +319,53 @@ def test_a_snippet_takes_the_file_of_an_engineer(data, tmp_path, monkeypatch, ca
     else:
         report = finetuning.check("chat.jsonl")
         assert (report.lines, dict(report.counts)) == (2, {"duplicate": 1})
+
+
+def test_the_sharegpt_snippet_keeps_a_system_prompt_and_refuses_what_it_does_not_know(
+    data, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    ask = {"from": "human", "value": "a"}
+    line = {"system": "Be short.", "conversations": [ask, {"from": "gpt", "value": "b"}]}
+    finetuning.write([line], "sharegpt.jsonl")
+    exec(data.cells["own-sharegpt"], {})
+    roles = [message["role"] for message in finetuning.read("chat.jsonl")[0]["messages"]]
+    assert roles == ["system", "user", "assistant"]
+    before = Path("chat.jsonl").read_bytes()
+    other = {"conversations": [ask, {"from": "bard", "value": "b"}]}
+    finetuning.write([line, other], "sharegpt.jsonl")
+    with pytest.raises(KeyError, match="bard"):
+        exec(data.cells["own-sharegpt"], {})
+    assert Path("chat.jsonl").read_bytes() == before, "no half file"
+
+
+def test_the_lines_to_predict_are_what_check_reports(tmp_path):
+    turns = {"hi": {"role": "user", "content": "Hi"}, "bye": {"role": "assistant", "content": "B"}}
+    file: list[str] = []
+    for line in LINES:
+        text, _, again = line.partition(", which is the ")
+        for name, turn in turns.items():
+            text = re.sub(rf"\b{name}\b", json.dumps(turn), text)
+        if again:
+            text = file[{"first line once more": 0, "line before once more": -1}[again]]
+        file.append(text)
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(file), "utf-8")
+    found = {problem.line: problem.reason for problem in finetuning.check(path).problems}
+    assert tuple(map(found.get, range(1, 6))) == REASONS
+
+
+def test_no_system_prompt_leaves_out_its_message():
+    with in_notebooks():
+        lesson = Lesson(NAME)
+        edit = re.search(r"SYSTEM = .*", lesson.cells["convert"])[0]
+        order = list(lesson.cells)
+        to_run = [n for n in order[: order.index("split") + 1] if n not in (*OWN, "loss-plot")]
+        shown = lesson.run(*to_run, convert=(edit, 'SYSTEM = ""'))
+        assert lesson.last_error is None, shown
+        assert len(lesson.names["good"]) == 329
+        assert lesson.names["good"][0]["messages"][0]["role"] == "user"
+        assert "65 Do children have to wear a helmet with you? | Hello, yes" in shown
 
 
 def test_another_system_prompt_and_context_change_every_count(data):
