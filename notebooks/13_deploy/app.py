@@ -80,7 +80,7 @@ class ChatResponse:
         self.line: dict[str, Any] = {"id": request_id, "user": user}
         self.body = {
             "model": self.settings.model,
-            "messages": messages,
+            "messages": [{"role": "system", "content": self.settings.system}, *messages],
             "max_tokens": self.settings.max_tokens,
             "stream": True,
         }

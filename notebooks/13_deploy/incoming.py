@@ -33,10 +33,7 @@ def check_origin(request: Request, settings: Settings) -> None:
 
 
 async def read_messages(request: Request, settings: Settings) -> list[dict[str, str]]:
-    """The conversation in a body, checked, after the server's own system prompt.
-
-    Raises Problem for one that is too large or has another form.
-    """
+    """The conversation in a body, checked. Raises Problem for one that is too large or has another form."""
     body = bytearray()
     try:
         with anyio.fail_after(BODY_SECONDS):
@@ -70,7 +67,6 @@ def _checked(found: Any, settings: Settings) -> list[dict[str, str]]:
             raise Problem("bad_request", "half a character")
     if len(messages) % 2 == 0:
         raise Problem("bad_request", "no question")
-    messages = [{"role": "system", "content": settings.system}, *messages]
     if size_of(messages) > settings.bytes_in:
         raise Problem("too_large", "bytes")
     return messages

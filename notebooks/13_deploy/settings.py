@@ -33,7 +33,7 @@ class Settings:
     hosts: str = "127.0.0.1,localhost"
     hops: int = 0
     store: str = "chat.sqlite3"
-    # What one request may hold; bytes_in: its texts with the system prompt, as they are booked.
+    # What one request may hold; bytes_in: its texts, as they are booked.
     body_bytes: int = 64_000
     messages: int = 20
     bytes_in: int = 12_000

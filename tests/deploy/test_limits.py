@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import importlib
+import math
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +27,7 @@ from tests.deploy.server import (
 from tests.lessons.exercise_answers.lesson_13 import EACH
 
 ROOT = APP.parent.parent
+OF_THE_PROMPT = 73  # bytes that are booked for the server's usual system prompt
 HELLO_MICROS = 210  # 1,000 tokens in and 100 out, as the scripted API reports
 
 
@@ -58,13 +61,20 @@ def test_what_is_booked_for_a_question_never_exceeds_the_limit_of_bytes(server):
         assert code_of(ask(server, text)) == "too_large"
         fitting = ask(server, text[: len(text) * 49 // 50])
         assert fitting.status_code == 200
-        assert most * 0.97 < server.line(fitting)["bytes_in"] <= most
+        assert most * 0.97 < server.line(fitting)["bytes_in"] <= most + OF_THE_PROMPT
+
+
+def test_what_the_page_lets_one_type_is_never_too_long(server):
+    longest = re.search(r'maxlength="(\d+)"', (APP / "page" / "index.html").read_text("utf-8"))[1]
+    assert ask(server, "字" * int(longest)).status_code == 200
 
 
 def test_the_worst_day_of_the_exercise_is_this_servers(modules):
     usual = modules("settings").Settings("made-up")
-    micros = usual.most_micros(usual.bytes_in)
-    assert (usual.bytes_in, usual.per_minute, micros / 1e6) == (12_000, 10, pytest.approx(EACH))
+    prompt = modules("incoming").size_of([{"role": "system", "content": usual.system}])
+    micros = usual.most_micros(usual.bytes_in + prompt)
+    assert (usual.per_minute, micros) == (10, math.ceil(EACH * 1e6))
+    assert (usual.bytes_in, prompt) == (12_000, OF_THE_PROMPT)
 
 
 def test_the_last_proxy_of_ones_own_names_the_user(modules):
