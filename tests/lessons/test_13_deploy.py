@@ -67,17 +67,14 @@ def queue(lesson):
 
 def test_edited_limits_hold(deploy):
     assert deploy.last_error is None
-    shown = deploy.run("user", user=('CHAT_PER_MINUTE="3"', 'CHAT_PER_MINUTE="2"'))
+    shown = deploy.run("user", user=('CHAT_PER_MINUTE="3"', "CHAT_PER_MINUTE=2"))
     assert "[200, 200, 429, 429, 429]" in shown
     shown = deploy.run("hops", hops=('CHAT_HOPS="1"', 'CHAT_HOPS="2"'))
     assert "[200, 200, 200, 200, 200]" in shown, "counted wrongly, the lies count again"
 
 
 def test_a_larger_budget_admits_the_question_after_the_crash(deploy):
-    shown = deploy.run("odd", "budget", "budget-again", "budget-sql")
-    assert deploy.last_error is None
-    assert "503 The chat has used up" in shown
-    shown = deploy.run("budget", "budget-again", budget=('"0.0009"', '"0.5"'))
+    shown = deploy.run("odd", "budget", "budget-again", budget=('"0.0009"', '"0.5"'))
     assert deploy.last_error is None
     assert "200 A **container** is a process" in shown
 
@@ -108,18 +105,12 @@ def test_a_valid_request_among_the_odd_ones_is_shown_with_its_answer(deploy):
 
 
 def test_the_log_line_is_that_of_the_story_left_last(deploy):
-    deploy.run("odd", "budget")
+    text = "Tell me a short story about a ferry."
+    deploy.names["story"] = {"messages": [{"role": "user", "content": text}]}
     shown = deploy.run("leave", "leave-log")
     assert "'end': 'left'" in shown, shown
     shown = deploy.run("leave", "leave-log", leave=("next(left", '"".join(left'))
     assert "'end': 'stop'" in shown, shown
-    deploy.run("term", "leave-log")
-    assert deploy.last_error is None, "another server has its own log"
-
-
-def test_a_setting_may_be_a_number(deploy):
-    shown = deploy.run("user", user=('"3"', "2"))
-    assert "[200, 200, 429, 429, 429]" in shown
 
 
 def test_a_refused_model_is_no_success_of_the_smallest_server(deploy):
