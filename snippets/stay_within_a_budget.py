@@ -9,7 +9,7 @@ import httpx
 
 LIMIT, spent, most = 500, 0, 800  # millionths of a dollar; most: tokens of an answer
 for text in ("What is a reverse proxy?", "What is a container?"):
-    booked = (len(text.encode()) + 50) * 0.15 + most * 0.60  # prices of 2026-08-21
+    booked = (len(text.encode()) + 50) * 0.15 + most * 0.60  # mistral-small-latest, 2026-08-21
     if spent + booked > LIMIT:
         print(f"not sent: {text} It may cost {booked:.0f}, and {spent:.0f} of {LIMIT} is spent.")
         continue

@@ -12,23 +12,24 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 api_headers = {"Authorization": f"Bearer {os.environ['MISTRAL_API_KEY']}"}
+client = httpx.AsyncClient(headers=api_headers, timeout=60)
 
 
 async def chat(request):
-    """Pass a conversation on to the API, and its stream back."""
+    """Pass a conversation on to the API, and its status and stream back."""
     body = {"model": "mistral-small-latest", "stream": True, **await request.json()}
+    url = "https://api.mistral.ai/v1/chat/completions"
+    response = await client.send(client.build_request("POST", url, json=body), stream=True)
 
     async def stream():
-        url = "https://api.mistral.ai/v1/chat/completions"
-        async with (
-            httpx.AsyncClient(headers=api_headers, timeout=60) as client,
-            client.stream("POST", url, json=body) as response,
-        ):
-            response.raise_for_status()
-            async for part in response.aiter_raw():
+        try:
+            async for part in response.aiter_bytes():
                 yield part
+        finally:
+            await response.aclose()
 
-    return StreamingResponse(stream(), media_type="text/event-stream")
+    kind = response.headers["content-type"]
+    return StreamingResponse(stream(), response.status_code, media_type=kind)
 
 
 small = Starlette(routes=[Route("/chat", chat, methods=["POST"])])

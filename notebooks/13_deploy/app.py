@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 import httpx
-from incoming import check_origin, read_messages, user_of
+from incoming import check_origin, read_messages, size_of, user_of
 from settings import Settings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -145,9 +145,7 @@ class ChatResponse:
         """Count the question, and book the most that it can cost. Raises Problem."""
         if wait := await self.state.store.admit(self.user):
             raise Problem("too_many", wait=wait)
-        # No text has more tokens than bytes. The rest is room for what stands around the messages.
-        size = sum(len(m["content"].encode()) + 16 for m in self.body["messages"])
-        self.line["bytes_in"] = size
+        self.line["bytes_in"] = size = size_of(self.body["messages"])
         reserved = self.settings.most_micros(size)
         if not await self.state.store.reserve(reserved):
             raise Problem("budget", wait=3600)

@@ -26,7 +26,7 @@ def check_origin(request: Request, settings: Settings) -> None:
         raise Problem("bad_request", "not JSON")
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     # A name of another site may lead to this machine's address: "DNS rebinding".
-    if urlsplit(f"//{host}").hostname not in settings.hosts.split(","):
+    if urlsplit(f"//{host}").hostname not in settings.host_names:
         raise Problem("bad_request", "host")
     if origin is not None and urlsplit(origin).netloc != host:
         raise Problem("wrong_origin")
@@ -67,9 +67,14 @@ def _checked(found: Any, settings: Settings) -> list[dict[str, str]]:
             raise Problem("bad_request", "half a character")
     if len(messages) % 2 == 0:
         raise Problem("bad_request", "no question")
-    if sum(len(message["content"]) for message in messages) > settings.characters:
-        raise Problem("too_large", "characters")
+    if size_of(messages) > settings.bytes_in:
+        raise Problem("too_large", "bytes")
     return messages
+
+
+def size_of(messages: list[dict[str, str]]) -> int:
+    """The bytes that are booked: no text has more tokens. 16 are for what stands around each message."""
+    return sum(len(message["content"].encode()) + 16 for message in messages)
 
 
 def user_of(request: Request, settings: Settings) -> str:

@@ -33,10 +33,10 @@ class Settings:
     hosts: str = "127.0.0.1,localhost"
     hops: int = 0
     store: str = "chat.sqlite3"
-    # What one request may hold.
+    # What one request may hold; bytes_in: its texts, as they are booked.
     body_bytes: int = 64_000
     messages: int = 20
-    characters: int = 12_000
+    bytes_in: int = 12_000
     max_tokens: int = 800
     # What one user may ask, and what all of them may together.
     per_minute: int = 10
@@ -63,6 +63,11 @@ class Settings:
         settings = cls(**given)
         _check_suggestions(settings.suggestions)
         return settings
+
+    @property
+    def host_names(self) -> list[str]:
+        """The names in `hosts`, in lower case, as `urlsplit` gives that of a request."""
+        return [name.strip().lower() for name in self.hosts.split(",")]
 
     def most_micros(self, bytes_in: int) -> int:
         """The most that a question of so many bytes can cost, in millionths of a dollar."""

@@ -33,7 +33,8 @@ if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[1]) then
   redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000))
   return '0'
 end
-return tostring(redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] + ARGV[2] - now)
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or now
+return tostring(ARGV[2] - (now - first))
 """
 RESERVE = """
 local spent = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -64,7 +65,7 @@ class SqliteStore:
         rows = self._sql.execute("SELECT at FROM asked WHERE user = ? ORDER BY at", (user,))
         times = [at for (at,) in rows]
         if len(times) >= self.per_minute:
-            return times[0] + WINDOW - now
+            return WINDOW - (now - (times or [now])[0])
         self._sql.execute("INSERT INTO asked VALUES (?, ?)", (user, now))
         return 0.0
 

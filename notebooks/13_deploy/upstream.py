@@ -49,7 +49,7 @@ class Answer:
 
 
 def new_client(settings: Settings) -> httpx.AsyncClient:
-    """The only object that holds the key."""
+    """The only object that sends the key."""
     return httpx.AsyncClient(
         base_url=settings.base_url,
         headers={"Authorization": f"Bearer {settings.key}"},

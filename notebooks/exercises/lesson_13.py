@@ -191,7 +191,7 @@ def sender(sender):
 def worst(dollars_a_day):
     if not is_number(dollars_a_day):
         return f"A number of dollars is wanted. This is {a_kind(dollars_a_day)}."
-    into, out = 12_000 * 0.15 / 1e6, 800 * 0.60 / 1e6
+    into, out = 12_073 * 0.15 / 1e6, 800 * 0.60 / 1e6
     requests = 1440 * 10
     for value, mistake in (
         (into + out, "This is the price of one request."),

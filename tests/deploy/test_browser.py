@@ -111,6 +111,18 @@ def test_a_reload_keeps_the_conversation_and_a_new_one_forgets_it(page, server):
     assert page.run("document.querySelectorAll('article').length") == 0
 
 
+def test_a_conversation_too_long_for_the_server_loses_its_oldest_turns(page):
+    """Its characters would be few enough; its bytes are not."""
+    page.run(
+        """sessionStorage.setItem("conversation", JSON.stringify(["user", "assistant"].map(
+            (role) => ({ role, content: "🚲".repeat(2900) }))))"""
+    )
+    page.reload()
+    say(page, "What is a container?")
+    page.wait(f"{STATUS} && {STATUS} !== 'The answer is being written.'")
+    assert page.run(STATUS) == "The answer is complete."
+
+
 def test_markdown_is_shown_and_a_hostile_answer_does_nothing(page, server):
     say(page, "What is a reverse proxy?")
     page.wait(COMPLETE)

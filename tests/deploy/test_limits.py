@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import importlib
+import math
+import re
 import signal
 import socket
 import subprocess
@@ -22,8 +24,10 @@ from tests.deploy.server import (
     running,
     until,
 )
+from tests.lessons.exercise_answers.lesson_13 import EACH
 
 ROOT = APP.parent.parent
+OF_THE_PROMPT = 73  # bytes that are booked for the server's usual system prompt
 HELLO_MICROS = 210  # 1,000 tokens in and 100 out, as the scripted API reports
 
 
@@ -42,6 +46,35 @@ def test_one_user_may_ask_so_often_in_a_minute(serve, api):
     refused = ask(server, "hello")
     assert 0 < int(refused.headers["retry-after"]) <= 60
     assert code_of(refused) == "too_many"
+
+
+def test_a_limit_of_none_a_minute_refuses_in_words(modules, tmp_path):
+    store = modules("store").SqliteStore(str(tmp_path / "s"), 0, 100)
+    assert asyncio.run(store.admit("a")) == 60
+    asyncio.run(store.close())
+
+
+def test_what_is_booked_for_a_question_never_exceeds_the_limit_of_bytes(server):
+    """An emoji is one character, and up to four tokens, as it is four bytes."""
+    most = 12_000
+    for text in ("x" * most, "🚲" * (most // 4)):
+        assert code_of(ask(server, text)) == "too_large"
+        fitting = ask(server, text[: len(text) * 49 // 50])
+        assert fitting.status_code == 200
+        assert most * 0.97 < server.line(fitting)["bytes_in"] <= most + OF_THE_PROMPT
+
+
+def test_what_the_page_lets_one_type_is_never_too_long(server):
+    longest = re.search(r'maxlength="(\d+)"', (APP / "page" / "index.html").read_text("utf-8"))[1]
+    assert ask(server, "字" * int(longest)).status_code == 200
+
+
+def test_the_worst_day_of_the_exercise_is_this_servers(modules):
+    usual = modules("settings").Settings("made-up")
+    prompt = modules("incoming").size_of([{"role": "system", "content": usual.system}])
+    micros = usual.most_micros(usual.bytes_in + prompt)
+    assert (usual.per_minute, micros) == (10, math.ceil(EACH * 1e6))
+    assert (usual.bytes_in, prompt) == (12_000, OF_THE_PROMPT)
 
 
 def test_the_last_proxy_of_ones_own_names_the_user(modules):
@@ -139,6 +172,17 @@ def test_a_new_day_has_a_new_budget_and_old_questions_are_forgotten(modules, tmp
     asyncio.run(kept.settle("2100-01-01", 100, 40))
     assert asyncio.run(kept.spent()) == 40
     asyncio.run(kept.close())
+
+
+def test_names_of_the_server_may_be_in_capitals_and_have_spaces_between_them(modules):
+    found = modules("settings").Settings.read(
+        {"MISTRAL_API_KEY": "x", "CHAT_HOSTS": "Chat.Example, 127.0.0.1"}
+    )
+    assert found.host_names == ["chat.example", "127.0.0.1"]
+    incoming = modules("incoming")
+    for host in ("chat.example", "CHAT.example:8000", "127.0.0.1:8000"):
+        headers = [(b"content-type", b"application/json"), (b"host", host.encode())]
+        incoming.check_origin(incoming.Request({"type": "http", "headers": headers}), found)
 
 
 def test_settings_are_checked_and_hide_the_key(modules):
@@ -240,6 +284,17 @@ def test_four_processes_share_one_limit_and_one_budget_in_valkey(api, tmp_path, 
         fifth = start(CHAT_USD_PER_DAY="0.002")
         other = {"x-forwarded-for": "203.0.113.9"}
         assert code_of(ask(fifth, "hello", headers=other)) == "budget"
+
+
+@pytest.mark.slow
+def test_a_limit_of_none_a_minute_refuses_in_words_with_valkey(api, tmp_path, valkey_url):
+    import os
+
+    path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "build" / "valkey")])
+    settings = {"CHAT_STORE": valkey_url, "CHAT_PER_MINUTE": "0", "PYTHONPATH": path}
+    with running(tmp_path, api.url, **settings) as server:
+        refused = ask(server, "hello")
+    assert (code_of(refused), refused.headers.get("retry-after")) == ("too_many", "60")
 
 
 @pytest.mark.slow

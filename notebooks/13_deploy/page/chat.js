@@ -3,7 +3,7 @@
 // The conversation lives in this tab: a reload keeps it, closing the tab ends it.
 const KEPT = "conversation";
 const MOST_MESSAGES = 19;
-const MOST_CHARACTERS = 12000;
+const MOST_BYTES = 12000;
 const element = (id) => document.getElementById(id);
 const [log, state, form, question, send, stop, offered] =
   ["log", "status", "form", "question", "send", "stop", "suggestions"].map(element);
@@ -104,10 +104,11 @@ function offer() {
   offered.hidden = !items.length;
 }
 
-// Questions and answers take turns, and the server limits both their number and their length.
+// Questions and answers take turns, and the server limits their number and their bytes, with 16 more for each.
 function shorten() {
-  const size = () => messages.reduce((sum, message) => sum + [...message.content].length, 0);
-  while (messages.length > MOST_MESSAGES || (messages.length > 2 && size() > MOST_CHARACTERS)) {
+  const bytes = (message) => new TextEncoder().encode(message.content).length + 16;
+  const size = () => messages.reduce((sum, message) => sum + bytes(message), 0);
+  while (messages.length > MOST_MESSAGES || (messages.length > 2 && size() > MOST_BYTES)) {
     messages.splice(0, 2);
   }
 }

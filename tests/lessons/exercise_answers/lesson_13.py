@@ -94,7 +94,7 @@ def unchecked(forwarded, peer, hops):
     return ([part.strip() for part in forwarded.split(",")] + [peer])[-1 - hops]
 
 
-EACH = (12_000 * 0.15 + 800 * 0.60) / 1e6
+EACH = (12_073 * 0.15 + 800 * 0.60) / 1e6
 
 ANSWERS = {
     "places": Answers(
@@ -150,7 +150,7 @@ ANSWERS = {
         ],
     ),
     "worst": Answers(
-        right=[(1440 * 10 * EACH,), (32.832,), (32.83,)],
+        right=[(1440 * 10 * EACH,), (32.98968,), (32.99,)],
         wrong=[
             ((EACH,), "one request"),
             ((1440 * EACH,), "They send ten"),
