@@ -7,7 +7,7 @@
 import json
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Lock
 
 import httpx
@@ -20,15 +20,20 @@ file.execute("CREATE TABLE IF NOT EXISTS calls (request PRIMARY KEY, answer TEXT
 
 def ask_and_keep(request):
     response = http.post("/chat/completions", json=json.loads(request)).raise_for_status()
-    known[request] = response.json()["choices"][0]["message"]["content"]
+    answer = response.json()["choices"][0]["message"]["content"]
     with lock:
-        file.execute("INSERT INTO calls VALUES (?, ?)", (request, known[request]))
+        file.execute("INSERT INTO calls VALUES (?, ?)", (request, answer))
+    known[request] = answer
 
 
 messages = [{"role": "user", "content": f"What is {n} * 37? Just the number."} for n in range(1, 9)]
 wanted = [json.dumps({"model": "mistral-small-latest", "messages": [each]}) for each in messages]
 known = dict(file.execute("SELECT request, answer FROM calls"))
-with ThreadPoolExecutor(4) as pool:
-    todo = [pool.submit(ask_and_keep, request) for request in wanted if request not in known]
+pool = ThreadPoolExecutor(4)
+todo = [pool.submit(ask_and_keep, request) for request in wanted if request not in known]
+try:
+    wait(todo)
+finally:
+    pool.shutdown(cancel_futures=True)  # else Ctrl-C asks, and pays for, all the rest
 print("Failed:", [future.exception() for future in todo if future.exception()])
 print([known.get(request) for request in wanted])

@@ -27,7 +27,13 @@ def ask(messages: list[dict]) -> dict:
 
 chat = [{"role": "user", "content": "Which weekday is 2026-12-24?"}]
 chat.append(ask(chat))
-for wanted in chat[-1]["tool_calls"] or []:
-    day = datetime.date.fromisoformat(json.loads(wanted["function"]["arguments"])["date"])
-    chat.append({"role": "tool", "tool_call_id": wanted["id"], "content": f"{day:%A}"})
-print(ask(chat)["content"])
+if calls := chat[-1].get("tool_calls"):
+    for wanted in calls:
+        try:
+            date = json.loads(wanted["function"]["arguments"])["date"]
+            content = f"{datetime.date.fromisoformat(date):%A}"
+        except (KeyError, TypeError, ValueError) as error:
+            content = f"error: {error!r}"  # which the model can read
+        chat.append({"role": "tool", "tool_call_id": wanted["id"], "content": content})
+    chat.append(ask(chat))
+print(chat[-1]["content"])

@@ -168,6 +168,33 @@ def test_fifty_kills_lose_nothing_and_pay_for_no_saved_answer_again(tmp_path, mo
     assert once < dollars + 1e-9 <= once + extra * max(server.costs.values()) + 2e-9
 
 
+@pytest.mark.slow
+def test_who_interrupts_it_pays_only_for_what_is_under_way(tmp_path, monkeypatch):
+    monkeypatch.setenv("MISTRAL_API_KEY", "any")
+    path, script = tmp_path / "answers.sqlite", tmp_path / "script.py"
+    interrupted = threading.Event()
+
+    class Held(Counting):
+        """Answers no more until the script has been interrupted."""
+
+        def respond(self, *request):
+            if self.reached.is_set():
+                interrupted.wait(60)
+            return super().respond(*request)
+
+    with Held() as server:
+        script.write_text(script_of("checkpoint", server, path, PROMPTS), "utf-8")
+        server.report_at = 10
+        with subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE) as process:
+            assert server.reached.wait(60)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+            interrupted.set()
+            assert b"KeyboardInterrupt" in process.stderr.read()
+        assert sum(server.paid.values()) <= 10 + 2 * AT_ONCE
+        assert rows_of(path).keys() == set(server.paid)
+
+
 @pytest.fixture
 def many(lesson):
     """The lesson, run until a way can be tried."""
