@@ -303,6 +303,7 @@ def test_an_interrupted_run_goes_on(many):
     assert 40 <= runs["until the lid closes"]["answered"] < 100
     assert runs["once more"]["answered"] == 100
     assert "100 answers paid for, for 100 prompts" in shown
+    assert "100 answers paid for, for 100 prompts" in many.run("go-on", "rerun", "rerun")
     assert re.search(r"of \d+, \d+ a minute, \$0\.\d+", shown)
 
 
