@@ -305,6 +305,14 @@ def test_a_streamed_call_is_the_same_as_a_whole_one(lesson):
     assert '{"result": [[19]]}' in shown.run("stream-call")
 
 
+def test_an_empty_quote_is_no_quote(lesson):
+    shown = lesson(NAME)
+    shown.run_to("explain")
+    ticket = json.dumps({**json.loads(shown.names["typed"].text), "quote": ""})
+    with pytest.raises(ValueError, match="copy them exactly"):
+        shown.names["read_ticket"](ticket, "My brakes are loose.")
+
+
 def drawn(lesson, monkeypatch, **edits):
     """What the chart's cell shows: (picture, title, words, table)."""
     shown = []
