@@ -29,6 +29,8 @@ SEEN = [
     (400, error("Expected last role User", "invalid_request_error", None), None, "last role", "in this order", 0),
     (400, error("Prompt contains 9 tokens, too large for model with 8 maximum context length",
                 "invalid_request_invalid_args", 3051), "3051", "too large", "shorten", 0),
+    (400, error("Prompt contains 9 tokens and max_tokens is 8, too large for model with 8 maximum context length",
+                "invalid_request_invalid_args", 3051), "3051", "too large", "lower max_tokens", 0),
     (400, error("Too many inputs in request, split into more batches.", "invalid_request_prompt", 3210), "3210",
      "Too many inputs", "fewer", 0),
     (400, error("Too many tokens in batch. Max is 16384 got 17555", "invalid_request_error", None), None,
