@@ -98,7 +98,7 @@ class APIError(httpx.HTTPStatusError):
                 "Your plan allows no requests to this model. Waiting won't help; try another model."
             )
         if self.kind == "invalid_model":
-            return _model_hint(self.message)
+            return _model_hint(self.message, response.request.url.path)
         for field, name in MISTRAL_NAMES.items():
             if self.status == 422 and re.search(rf"\b{field}\b", self.message):
                 return f"Mistral's name for {field} is {name}."
@@ -201,16 +201,21 @@ def _describe(response: httpx.Response, body: Any) -> str:
     return f"not a valid API response: {hide(text)[:200]}"
 
 
-def _model_hint(message: str) -> str:
-    name = message.rpartition(":")[2].strip()
-    rows = [r for r in read_table("models.csv") if name in (r["id"], *r["aliases"].split())]
+def _model_hint(message: str, path: str) -> str:
+    name, table = message.rpartition(":")[2].strip(), read_table("models.csv")
+    rows = [row for row in table if name in (row["id"], *row["aliases"].split())]
     if not rows:
         return "No model has this name: see GET /v1/models or data/models.csv."
     row = next((row for row in rows if row["stage"] != "retired"), rows[0])
     if row["stage"] == "retired":
-        return (
-            f"{row['model']} was retired on {row['retires']}. Its successor: {row['replacement']}."
-        )
+        hint = f"{name} ({row['model']}) was retired on {row['retires']}."
+        for other in table:
+            if other["model"] == row["replacement"] and other["stage"] != "retired":
+                hint += f" Its successor: {other['id']} ({other['model']})."
+        return hint
+    task = "embedding" if path.endswith("/embeddings") else "chat"
+    if ("embed" in row["id"]) != (task == "embedding"):
+        return f"{name} exists ({row['model']}), but it is no {task} model."
     return f"{name} exists ({row['model']}): your account may not have access, or it was renamed."
 
 

@@ -20,4 +20,5 @@ response.raise_for_status()
 limits = {name: n for name, n in response.headers.items() if name.startswith("x-ratelimit-")}
 for name, value in limits.items():
     print(f"{name}: {value}")
-print("total_tokens:", response.json()["usage"]["total_tokens"])
+if "json" in response.headers["content-type"]:  # not a stream
+    print("total_tokens:", response.json()["usage"]["total_tokens"])

@@ -8,6 +8,7 @@
 | 422 | `{"detail": [rules]}`: the newest of two shapes, recorded 2026; words by pydantic (`schema.py`) |
 | 400 1500 | an unknown or retired model: recorded 2026-08 |
 | 400 3051 | reasoning_effort, prompt_mode, logprobs, a prompt that is too long: recorded or reported 2026 |
+| 400 3051 | prompt and max_tokens that are too long together: documented; its form was never seen |
 | 400 3054 | top_p at temperature 0: reported 2026; its `type` was not quoted |
 | 400 3210 | too many texts: 257 recorded 2026-08; too many tokens: reported 2025-10 |
 | 400 3230 | order of roles: recorded 2026-08; the other rules and their words are mistral-common's |
@@ -85,7 +86,7 @@ def check_chat(body: Any) -> tuple[schema.ChatRequest, Json]:
     _check_tool_calls(messages, models.template(model))
     _check_pictures(messages, model)
     _check_arguments(request, model)
-    _check_length(body, model)
+    _check_length(request, body, model)
     return request, model
 
 
@@ -211,13 +212,15 @@ def _check_arguments(request: schema.ChatRequest, model: Json) -> None:
         raise refuse("top_p must be 1 when using greedy sampling.", "3054")
 
 
-def _check_length(body: Json, model: Json) -> None:
-    """The prompt fits the model. It is only counted where it may not."""
-    longest = model["context"]
-    if not longest or len(str(body["messages"]).encode()) <= longest:
+def _check_length(request: schema.ChatRequest, body: Json, model: Json) -> None:
+    """Prompt and max_tokens fit the model. The prompt is only counted where they may not."""
+    longest, asked = model["context"], request.max_tokens or 0
+    if not longest or len(str(body).encode()) + asked <= longest:
         return
-    if (count := tokens.count_prompt(body)) > longest:
-        words = f"Prompt contains {count} tokens and 0 draft tokens, too large for model with"
+    if (count := tokens.count_prompt(body)) + asked > longest:
+        # "max_tokens is" is made up: the API's words were seen for prompts only.
+        more = "0 draft tokens" if count > longest else f"max_tokens is {asked}"
+        words = f"Prompt contains {count} tokens and {more}, too large for model with"
         raise bad_request(
             "invalid_request_invalid_args", "3051", f"{words} {longest} maximum context length"
         )

@@ -11,7 +11,7 @@ WHY = {
     "A": (False, "its header allows zero requests a minute, and another minute allows no more"),
     "B": (True, "the server is overloaded now, and later it is not"),
     "C": (False, "the field stays unknown, however often it is sent"),
-    "D": (False, "such a 500 is about the prompt, which is as long at the next try"),
+    "D": (False, "the prompt is too long for the model, and as long at the next try"),
     "E": (True, "the model is busy, and later it is not"),
     "F": (False, "the key stays wrong"),
 }
@@ -63,7 +63,7 @@ def _ends(fault):
     "Does a retry help?",
     hints=(
         "Which of them would fail in the same way tomorrow?",
-        "Two pass. A 429 that allows nothing is not among them, nor is a 500 that stays.",
+        "Two pass. A 429 that allows nothing is not among them, nor is a 500 about the prompt.",
     ),
     words=(*WHY, True, False),
 )
@@ -75,7 +75,8 @@ def again(again):
     "Find the bug",
     hints=(
         "Python takes the first `except` that fits.",
-        "`helpers.StreamCut` and `httpx.ReadTimeout` are both kinds of `httpx.TransportError`.",
+        "`helpers.StreamCut` and `httpx.ConnectError` are both kinds of `httpx.TransportError`.",
+        "Three failures come before anything is sent: `ConnectError`, `ConnectTimeout`, `PoolTimeout`.",
     ),
 )
 def outcome(outcome):
@@ -88,11 +89,13 @@ def outcome(outcome):
         (None, "answered"),
         (refused, "refused"),
         (cut, "cut"),
+        # After a WriteError or a WriteTimeout nobody knows how much was sent: not asked.
         (httpx.ReadTimeout("", request=request), "maybe billed"),
-        (httpx.WriteTimeout("", request=request), "maybe billed"),
-        (httpx.ConnectError("", request=request), "no answer"),
-        (httpx.ReadError("", request=request), "no answer"),
-        (httpx.RemoteProtocolError("", request=request), "no answer"),
+        (httpx.ReadError("", request=request), "maybe billed"),
+        (httpx.RemoteProtocolError("", request=request), "maybe billed"),
+        (httpx.ConnectError("", request=request), "not sent"),
+        (httpx.ConnectTimeout("", request=request), "not sent"),
+        (httpx.PoolTimeout("", request=request), "not sent"),
     ):
         try:
             got = outcome(raiser(error))
@@ -138,6 +141,8 @@ def minutes(whole, half):
             return f"`{what}`: {other} minutes would break the limit of {limit}."
         if close(answer, by_requests + by_tokens):
             return f"`{what}`: both limits hold at the same time, so the minutes don't add up."
+        if close(answer, right - 1):
+            return f"`{what}`: sent evenly, calls also go out in the last minute."
         if not close(answer, right):
             return f"`{what}`: it doesn't take {answer:g} minutes."
     return None

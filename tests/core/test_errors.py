@@ -21,12 +21,16 @@ def error(message, kind, code, status="null"):
 SEEN = [
     (400, error("Invalid model: mistral-tiny", "invalid_model", 1500), "1500", "mistral-tiny", "2025-03-30", 0),
     (400, error("Invalid model: mistral-x", "invalid_model", 1500), "1500", "mistral-x", "No model has this", 0),
+    (400, error("Invalid model: codestral-2405", "invalid_model", 1500), "1500", "codestral",
+     "Its successor: codestral-2508 (Codestral).", 0),
     (400, error("Invalid model: codestral-2508", "invalid_model", 1500), "1500", "codestral", "exists", 0),
     (400, error("Unexpected role 'user' after role 'tool'", "invalid_request_message_order", 3230), "3230",
      "after role", "in this order", 0),
     (400, error("Expected last role User", "invalid_request_error", None), None, "last role", "in this order", 0),
     (400, error("Prompt contains 9 tokens, too large for model with 8 maximum context length",
                 "invalid_request_invalid_args", 3051), "3051", "too large", "shorten", 0),
+    (400, error("Prompt contains 9 tokens and max_tokens is 8, too large for model with 8 maximum context length",
+                "invalid_request_invalid_args", 3051), "3051", "too large", "lower max_tokens", 0),
     (400, error("Too many inputs in request, split into more batches.", "invalid_request_prompt", 3210), "3210",
      "Too many inputs", "fewer", 0),
     (400, error("Too many tokens in batch. Max is 16384 got 17555", "invalid_request_error", None), None,
@@ -43,6 +47,7 @@ SEEN = [
     (400, error("top_p must be 1 when using greedy sampling.", "invalid_request_invalid_args", 3051), "3051",
      "greedy", "leave top_p out", 0),
     (404, '{"detail":"Not Found"}', None, "Not Found", "path", 0),
+    (405, '{"detail":"Method Not Allowed"}', None, "Not Allowed", "GET", 0),
     (413, "", None, "an empty answer", "512 MB", 0),
     (422, f'{{"detail":{VALIDATION % "seed"}}}', None, "body.seed: Extra inputs", "random_seed", 0),
     (422, f'{{"detail":{VALIDATION % "max_completion_tokens"}}}', None, "Extra", "is max_tokens", 0),
@@ -100,6 +105,29 @@ def test_every_error_seen_is_parsed_and_explained(ask, status, body, code, words
     assert error.message in str(error)
     assert str(error).endswith(f"Hint: {error.hint}")
     assert repr(error).startswith(f"APIError(status={status}, code={code!r}")
+
+
+def model_error(ask, name):
+    with pytest.raises(helpers.APIError) as caught:
+        ASK[ask](client(400, error(f"Invalid model: {name}", "invalid_model", 1500)))
+    return caught.value
+
+
+def test_hint_about_a_retired_model_names_a_successor_only_where_one_lives():
+    assert model_error("chat", "glm-5-2").hint == (
+        "glm-5-2 (Z.ai GLM 5.2) was retired on 2026-10-31."
+    )
+
+
+def test_hint_tells_embedding_models_from_chat_models():
+    for ask, name, other in (
+        ("chat", "mistral-embed", "no chat model"),
+        ("stream", "codestral-embed", "no chat model"),
+        ("embed", "mistral-small-latest", "no embedding model"),
+    ):
+        assert other in model_error(ask, name).hint
+    assert "access" in model_error("embed", "mistral-embed").hint
+    assert "access" in model_error("chat", "mistral-small-latest").hint
 
 
 def test_text_that_the_body_repeats_is_shown_once():

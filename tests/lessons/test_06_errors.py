@@ -23,11 +23,14 @@ def test_other_mistakes_are_refused_as_the_api_refuses_them(lesson):
         (('"max_completion_tokens": 50', '"seed": 50'), 422),
         (('"max_completion_tokens": 50', '"temperature": 7'), 422),
         (('"content": "Hi"}', '"content": "Hello"}'), 400),
+        (('"max_completion_tokens": 50', '"max_tokens": 300_000'), 400),
         (('/chat/completion"', '/chats"'), 404),
+        (('/chat/completion"', '/models"'), 405),
     ):
         shown = errors.run("stay", "stay-show", "stay-table", stay=edit)
         assert errors.last_error is None, shown
         assert status in [answer.status_code for answer in errors.names["answers"].values()], edit
+        assert "no further details" not in shown, edit
 
 
 def test_a_mistake_that_is_corrected_is_no_error(lesson):
@@ -114,3 +117,13 @@ def test_cells_can_be_run_again_in_any_order(lesson):
     errors.run_to("limits-first")
     shown = errors.run("network-copy", "first", "stay-show", "stay-table", "limits-first", "zero")
     assert errors.last_error is None, shown
+
+
+def test_a_stream_shows_no_limits_and_other_answers_do(lesson):
+    errors = lesson("06_errors")
+    errors.run_to("first")
+    shown = errors.run("limits", limits=('"model":', '"stream": True, "model":'))
+    assert errors.last_error is None, shown
+    assert "x-ratelimit" not in shown and "total_tokens" not in shown
+    shown = errors.run("limits")
+    assert "x-ratelimit-limit-req-minute: 100" in shown and "total_tokens: 25" in shown

@@ -186,6 +186,12 @@ BAD_REQUESTS = [  # fields of a chat request, code, type, words
         ARGUMENTS,
         "too large for model with 262144 maximum context length",
     ),
+    (
+        {"max_tokens": 262_144},
+        "3051",
+        ARGUMENTS,
+        "and max_tokens is 262144, too large for model with 262144 maximum context length",
+    ),
 ]
 
 
@@ -199,6 +205,12 @@ def test_each_bad_request_is_a_400_in_the_form_of_the_api(ask):
         if found != (400, form, code, kind) or words not in body["message"]:
             problems.append((str(fields)[:100], response.status_code, body))
     assert problems == []
+
+
+def test_the_longest_answer_that_fits_beside_the_prompt_is_not_refused(ask):
+    fits = 262_144 - ask(ASK).json()["usage"]["prompt_tokens"]
+    assert ask({**ASK, "max_tokens": fits}).status_code == 200
+    assert ask({**ASK, "max_tokens": fits + 1}).status_code == 400
 
 
 def test_the_order_of_roles_is_mistral_commons_but_for_users_after_tools():

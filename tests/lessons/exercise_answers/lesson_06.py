@@ -16,9 +16,9 @@ def by_status(call):
     except httpx.HTTPStatusError:
         return "refused"
     except httpx.TransportError as error:
-        if isinstance(error, httpx.TimeoutException):
-            return "maybe billed"
-        return "cut" if isinstance(error, helpers.StreamCut) else "no answer"
+        if type(error).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
+            return "not sent"
+        return "cut" if isinstance(error, helpers.StreamCut) else "maybe billed"
     return "answered"
 
 
@@ -29,10 +29,10 @@ def by_class(call):
         return "refused"
     except helpers.StreamCut:
         return "cut"
-    except httpx.TimeoutException:
+    except (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError):
         return "maybe billed"
     except httpx.TransportError:
-        return "no answer"
+        return "not sent"
     return "answered"
 
 
@@ -40,9 +40,25 @@ def as_in_the_question(call):
     try:
         call()
     except httpx.TransportError:
-        return "no answer"
+        return "maybe billed"
     except helpers.StreamCut:
         return "cut"
+    except httpx.ConnectError:
+        return "not sent"
+    except helpers.APIError:
+        return "refused"
+    return "answered"
+
+
+def only_in_another_order(call):
+    try:
+        call()
+    except helpers.StreamCut:
+        return "cut"
+    except httpx.ConnectError:
+        return "not sent"
+    except httpx.TransportError:
+        return "maybe billed"
     except helpers.APIError:
         return "refused"
     return "answered"
@@ -54,32 +70,30 @@ def without_refused(call):
     except helpers.StreamCut:
         return "cut"
     except httpx.TransportError:
-        return "no answer"
+        return "maybe billed"
     return "answered"
 
 
-def forgets_time_outs(call):
-    answer = by_class(call)
-    return "no answer" if answer == "maybe billed" else answer
+def only_time_outs(call):
+    """Bills each time-out, also one before the request is sent, and no reset."""
+    try:
+        call()
+    except helpers.APIError:
+        return "refused"
+    except helpers.StreamCut:
+        return "cut"
+    except httpx.TimeoutException:
+        return "maybe billed"
+    except httpx.TransportError:
+        return "not sent"
+    return "answered"
 
 
 def hides_bugs(call):
     try:
         return by_class(call)
     except Exception:
-        return "no answer"
-
-
-def one_kind_of_time_out(call):
-    try:
-        call()
-    except (httpx.ReadTimeout, helpers.StreamCut) as error:
-        return "cut" if isinstance(error, helpers.StreamCut) else "maybe billed"
-    except httpx.TransportError:
-        return "no answer"
-    except helpers.APIError:
-        return "refused"
-    return "answered"
+        return "not sent"
 
 
 def only_the_network(call):
@@ -89,10 +103,10 @@ def only_the_network(call):
         return "refused"
     except helpers.StreamCut:
         return "cut"
-    except httpx.TimeoutException:
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+        return "not sent"
+    except (httpx.TimeoutException, httpx.NetworkError):
         return "maybe billed"
-    except httpx.NetworkError:
-        return "no answer"
     return "answered"
 
 
@@ -188,7 +202,7 @@ ANSWERS = {
         ],
         wrong=[
             ((AGAIN | {"A": True},), "A is not True: its header allows zero"),
-            ((AGAIN | {"D": True},), "D is not True: such a 500 is about the prompt"),
+            ((AGAIN | {"D": True},), "D is not True: the prompt is too long for the model"),
             ((AGAIN | {"E": False},), "E is not False: the model is busy"),
             ((AGAIN | {"B": None},), "B is None; answer with True or False"),
             (({"B": True, "E": True},), "Yours are B, E."),
@@ -199,10 +213,13 @@ ANSWERS = {
     "outcome": Answers(
         right=[(by_status,), (by_class,)],
         wrong=[
-            ((as_in_the_question,), "raises StreamCut, it returned 'no answer', not 'cut'"),
+            ((as_in_the_question,), "raises StreamCut, it returned 'maybe billed', not 'cut'"),
+            (
+                (only_in_another_order,),
+                "raises ConnectTimeout, it returned 'maybe billed', not 'not sent'",
+            ),
             ((without_refused,), "APIError was raised by the call, and not caught"),
-            ((forgets_time_outs,), "raises ReadTimeout, it returned 'no answer'"),
-            ((one_kind_of_time_out,), "raises WriteTimeout, it returned 'no answer'"),
+            ((only_time_outs,), "raises ReadError, it returned 'not sent', not 'maybe billed'"),
             ((hides_bugs,), "a bug in the call"),
             ((only_the_network,), "RemoteProtocolError was raised by the call, and not caught"),
             (("cut",), "Define a function"),
@@ -216,6 +233,8 @@ ANSWERS = {
             ((140, 95), "don't add up"),
             ((90, 75), "doesn't take 75 minutes"),
             (("90", 50), "a number of minutes"),
+            ((89, 50), "sent evenly, calls also go out in the last minute."),
+            ((90, 49), "sent evenly, calls also go out in the last minute."),
         ],
     ),
     "message": Answers(
