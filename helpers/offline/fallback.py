@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..reply import Json
-from . import answers, bodies, models, vectors
+from . import answers, bodies, models, tokens, vectors
 from .answers import NotWritten, Question
 from .api import PAST, Answered, Api, respond
 
@@ -54,6 +54,10 @@ class Offline:
         known = answers.lessons()
         own = [self.lesson] if self.lesson in known else []
         return Api([*own, *(name for name in known if name not in own)], own_texts=True)
+
+    def load(self) -> None:
+        """Load what answers need. The tokenizer takes seconds, which would be the first answer's."""
+        tokens.tekken()
 
     def answer(self, request: Json) -> Json | None:
         """The response to a request, or None where nobody here knows one."""
