@@ -248,11 +248,10 @@ def choose(
         text = text.partition(stop)[0] if stop else text
     thinking, most = entry.get("thinking", "").strip(), request.max_tokens
     if thinking and most is not None:
-        # Two special tokens enclose it.
-        left = most - tokens.count(thinking) - 2
+        left = most - tokens.count_completion("", thinking, finish="length")
         if left <= 0:
-            kept = tokens.encode(thinking)[: max(1, most - 1)]
-            return Answer("", tokens.decode(kept), finish="length", spent=most)
+            begun = tokens.encode(thinking)[: max(1, most - 1)]
+            return Answer("", tokens.decode(begun), finish="length", spent=most)
         most = left
     text, finish = tokens.cut(text, most)
     return Answer(text, thinking, finish=finish)

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..costs.tokens import tekken
 from ..reply import Json
-from . import answers, bodies, models, tokens, vectors
+from . import answers, bodies, models, vectors
 from .answers import NotWritten, Question
 from .api import PAST, Answered, Api, respond
 
@@ -57,7 +58,7 @@ class Offline:
 
     def load(self) -> None:
         """Load what answers need. The tokenizer takes seconds, which would be the first answer's."""
-        tokens.tekken()
+        tekken()
 
     def answer(self, request: Json) -> Json | None:
         """The response to a request, or None where nobody here knows one."""

@@ -91,14 +91,13 @@ class Player:
         if not self.pace or not isinstance(sent["body"], dict) or "messages" not in sent["body"]:
             return 0
         key = json.dumps(sent["body"]["messages"])
-        *_, last, end = [{}, {}, *answer.get("events", [])]
-        data = last.get("data", answer.get("body"))
+        events = answer.get("events", [])
+        data = events[-2].get("data") if len(events) > 1 else answer.get("body")
         usage = data.get("usage") if isinstance(data, dict) else None
-        tokens = usage["completion_tokens"] if usage else 0
-        if tokens and "at" in end:
-            self._seconds_per_token[key] = end["at"] / tokens
-            return 0
-        return tokens * self._seconds_per_token.get(key, 0)
+        tokens: int = usage["completion_tokens"] if usage else 0
+        if events and tokens:
+            self._seconds_per_token[key] = events[-1]["at"] / tokens
+        return 0 if events else tokens * self._seconds_per_token.get(key, 0)
 
     def listen(self, lib: Any, request: Any, response: Any, began: float) -> Any:
         """Never called: nothing comes from the network."""
