@@ -94,7 +94,7 @@ class Player:
         events = answer.get("events", [])
         data = events[-2].get("data") if len(events) > 1 else answer.get("body")
         usage = data.get("usage") if isinstance(data, dict) else None
-        tokens: int = usage["completion_tokens"] if usage else 0
+        tokens: int = (usage or {}).get("completion_tokens") or 0
         if events and tokens:
             self._seconds_per_token[key] = events[-1]["at"] / tokens
         return 0 if events else tokens * self._seconds_per_token.get(key, 0)
