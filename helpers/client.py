@@ -65,6 +65,8 @@ def stream(
         print(piece, end="", flush=True)
     answer.reply.usage
     """
+    if not params.get("stream", True):
+        raise TypeError("stream reads piece by piece: call helpers.chat for the whole answer.")
     return Stream(chat_body(messages, model, {**params, "stream": True}), client)
 
 

@@ -17,4 +17,5 @@ with httpx.stream("POST", url, headers=headers, json=request, timeout=60) as res
     response.raise_for_status()
     for event in EventSource(response).iter_sse():
         if event.data != "[DONE]":
-            print(json.loads(event.data)["choices"][0]["delta"].get("content") or "", end="")
+            delta = json.loads(event.data)["choices"][0]["delta"]
+            print(delta.get("content") or "", end="", flush=True)

@@ -61,10 +61,14 @@ class Answer:
     thinking: str = ""
     calls: list[Json] = dataclasses.field(default_factory=list)
     finish: str = "stop"
+    # The tokens of an answer that was cut before its text.
+    spent: int | None = None
 
     @property
     def completion_tokens(self) -> int:
-        return tokens.count_completion(self.text, self.thinking, self.calls, self.finish)
+        return self.spent or tokens.count_completion(
+            self.text, self.thinking, self.calls, self.finish
+        )
 
 
 def lessons() -> list[str]:
@@ -242,8 +246,15 @@ def choose(
         text = rng.choices([candidate["text"] for candidate in candidates], kept)[0]
     for stop in [request.stop] if isinstance(request.stop, str) else request.stop or []:
         text = text.partition(stop)[0] if stop else text
-    text, finish = tokens.cut(text, request.max_tokens)
-    return Answer(text, entry.get("thinking", "").strip(), finish=finish)
+    thinking, most = entry.get("thinking", "").strip(), request.max_tokens
+    if thinking and most is not None:
+        left = most - tokens.count_completion("", thinking, finish="length")
+        if left <= 0:
+            begun = tokens.encode(thinking)[: max(1, most - 1)]
+            return Answer("", tokens.decode(begun), finish="length", spent=most)
+        most = left
+    text, finish = tokens.cut(text, most)
+    return Answer(text, thinking, finish=finish)
 
 
 def soften(weights: list[float], temperature: float) -> list[float]:

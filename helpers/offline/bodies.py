@@ -172,6 +172,9 @@ def _deltas(choice: Answer, rng: random.Random) -> Iterator[Json]:
         *thoughts, last = tokens.pieces(choice.thinking, sizes)
         for piece in thoughts:
             yield {"content": [_thought(piece)]}
+        if choice.spent:
+            yield {"content": [_thought(last)]}
+            return
         answer = [{"type": "text", "text": text} for text in texts[:1]]
         yield {"content": [_thought(last, closed=True), *answer]}
         texts = texts[1:]
@@ -187,6 +190,9 @@ def _content(choice: Answer) -> str | list[Json]:
     """The `content` of a whole answer: a list where there is thinking, else a string."""
     if not choice.thinking:
         return choice.text
+    # As recorded: thinking alone where it was cut.
+    if choice.spent:
+        return [_thought(choice.thinking)]
     return [_thought(choice.thinking, closed=True), {"type": "text", "text": choice.text}]
 
 

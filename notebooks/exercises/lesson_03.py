@@ -11,7 +11,7 @@ from .values import a_kind, kind, wrong_letters
 @exercise(
     "Count what came over the wire",
     hints=(
-        "Each event is a line that begins with `data: `. `raw.decode().splitlines()` makes lines.",
+        'Each event is a line that begins with `data: `. `raw.decode().split("\\n")` makes lines.',
         "`[DONE]` is an event without JSON.",
         "Not every chunk has a `p`: `chunk.get('p', '')`.",
     ),
@@ -126,7 +126,7 @@ ROLE = {"role": "assistant", "content": ""}
 @exercise(
     "Find the bugs in a reader",
     hints=(
-        "Run it on `raw.decode().splitlines()`, and read the error. Which lines are no JSON?",
+        'Run it on `raw.decode().split("\\n")`, and read the error. Which lines are no JSON?',
         "In recorded traffic, many last chunks have text.",
         "A delta may have no `content`, or null: `.get('content') or ''`.",
     ),
@@ -191,7 +191,10 @@ def beginning(function):
     whole = "".join(pieces)
     for limit, wanted, enough in ((6, "The la", 2), (9, "The lamp ", 2), (99, whole, 5)):
         stream = Pieces(*pieces)
-        got = function(stream, limit)
+        try:
+            got = function(stream, limit)
+        except StopIteration:
+            return f"With a limit of {limit}, it asked for a piece after the last one."
         if got != wanted:
             return f"Of 'The lamp was lit at last.' and a limit of {limit}, it returned {got!r}."
         if stream.read > enough:

@@ -191,6 +191,11 @@ def test_chat_refuses_to_stream():
         helpers.chat("Hello", client=answering(completion()), stream=True)
 
 
+def test_stream_refuses_to_wait_for_the_whole_answer():
+    with pytest.raises(TypeError, match=r"call helpers\.chat"):
+        helpers.stream("Hello", stream=False)
+
+
 # stream
 
 

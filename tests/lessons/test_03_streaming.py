@@ -1,8 +1,21 @@
 """Lesson 03, edited as its text invites."""
 
+import threading
 from types import SimpleNamespace
 
+import pytest
+
 import helpers
+from helpers.offline.fallback import Offline
+
+
+@pytest.mark.parametrize("pace", ["1", "0"])
+def test_what_answers_need_is_loaded_before_one_is_timed(lesson, monkeypatch, pace):
+    loaded = threading.Event()
+    monkeypatch.setenv("MISTRAL_PACE", pace)
+    monkeypatch.setattr(Offline, "load", lambda self: loaded.set())
+    lesson("03_streaming").run("start")
+    assert loaded.wait(timeout=10 * int(pace)) is (pace == "1")
 
 
 def test_other_stories_and_the_same_without_streaming(lesson):
@@ -32,6 +45,46 @@ def test_the_figure_is_that_of_the_story(lesson, monkeypatch):
         assert table["seconds"].is_monotonic_increasing
     assert len(set(lengths.values())) == 3
     assert shown[0][0] == shown[-1][0], "recorded times stay the same"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("helpers.stream(STORY)", "helpers.stream(STORY, max_tokens=12)"),
+        ("Tell me a short story about a lighthouse.", "Tell me a short story about a lighthouse"),
+        ("Tell me a short story about a lighthouse.", "Name a fruit. One word"),
+        ("Tell me a short story about a lighthouse.", "One idea for a rainy day in Lyon?"),
+    ],
+)
+def test_recorded_times_are_only_those_of_the_measured_answer(lesson, edit):
+    streaming = lesson("03_streaming")
+    streaming.run("start", "times-measure", "times-read", times_measure=edit)
+    assert streaming.last_error is None
+    measured, pieces = streaming.names["measured"], streaming.names["pieces"]
+    assert pieces["characters"].iloc[-1] == sum(length for _, length in measured)
+    recorded = "Lyon" in edit[1]
+    # At a pace of 0, nothing takes as long as the recorded first piece.
+    assert (pieces["seconds"].iloc[0] == 0.4) == recorded
+
+
+def test_the_title_names_the_stand_in_and_tells_short_times_apart(lesson, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        helpers,
+        "show",
+        lambda figure, words, table: titles.append(figure.axes[0].get_title(loc="left")),
+    )
+    streaming = lesson("03_streaming")
+    streaming.run("start", "times-measure", "times-read")
+    for times in ([0.4, 0.47, 0.52], [0.4, 0.47, 3.32]):
+        streaming.names["pieces"] = streaming.names["pieces"][:3].assign(
+            seconds=times, characters=[0, 4, 9]
+        )
+        streaming.run("times-plot")
+        assert streaming.last_error is None
+    assert all("stand-in" in title for title in titles)
+    assert "0.47 s" in titles[0] and "0.52 s" in titles[0]
+    assert "0.5 s" in titles[1] and "3.3 s" in titles[1]
 
 
 def test_counting_further_is_answered_wherever_the_lesson_counts(lesson):

@@ -136,6 +136,25 @@ def test_some_streams_end_with_text_and_some_without(standing_in):
     assert ends == {True, False}
 
 
+@pytest.mark.parametrize(
+    ("most", "thinking", "text", "finish"),
+    [
+        (1, "One", "", "length"),
+        (3, "One and", "", "length"),
+        (8, "One and one is two.", "", "length"),
+        (9, "One and one is two.", "1", "length"),
+        (12, "One and one is two.", "144", "stop"),
+    ],
+)
+def test_max_tokens_caps_thinking_and_answer_together(standing_in, most, thinking, text, finish):
+    stream = helpers.stream("Think.", reasoning_effort="high", max_tokens=most)
+    assert "".join(stream) == text
+    whole = helpers.chat("Think.", reasoning_effort="high", max_tokens=most)
+    for reply in (stream.reply, whole):
+        assert (reply.thinking, reply.text, reply.finish_reason) == (thinking, text, finish)
+        assert reply.usage.completion_tokens == (most if finish == "length" else 12)
+
+
 def test_thinking_streams_as_lists_and_switches_within_a_chunk(standing_in):
     stream = helpers.stream("Think.", reasoning_effort="high")
     assert "".join(stream) == "144"

@@ -88,6 +88,14 @@ def beginning(stream, limit):
     return text[:limit]
 
 
+def until_the_limit(stream, limit):
+    text = ""
+    with stream:
+        while len(text) < limit:
+            text += next(stream)
+    return text[:limit]
+
+
 def beginning_by_close(stream, limit):
     text = ""
     while len(text) < limit and (piece := next(stream, None)) is not None:
@@ -238,6 +246,7 @@ ANSWERS = {
             ((reads_all,), "It read 5 pieces"),
             ((one_too_many,), "It read 3 pieces, though the first 2 were enough"),
             ((left_open,), "still open"),
+            ((until_the_limit,), "With a limit of 99, it asked for a piece after the last one"),
             ((whole_pieces,), "limit of 6, it returned 'The lamp '"),
         ],
     ),
