@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 from pathlib import Path
 
 import httpx
@@ -127,11 +126,7 @@ def _replay(path: Path) -> None:
     # Block the network before loading, which may fail.
     install(Player(Recordings(path)))
     recordings = Recordings.load(path)
-    pace, fallback = _pace(), _fallback(path.stem)
-    install(Player(recordings, pace, fallback, count_call))
-    if fallback and pace and sum("events" in item["response"] for item in recordings) > 1:
-        # A lesson that times its streams: the first answer must not wait for the tokenizer.
-        threading.Thread(target=fallback.load, daemon=True).start()
+    install(Player(recordings, _pace(), _fallback(path.stem), count_call))
     print(f"Replay, offline. Recorded answers: {recordings.origins()}.")
 
 

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..costs.tokens import tekken
 from ..reply import Json
 from . import answers, bodies, models, vectors
 from .answers import NotWritten, Question
@@ -55,10 +54,6 @@ class Offline:
         known = answers.lessons()
         own = [self.lesson] if self.lesson in known else []
         return Api([*own, *(name for name in known if name not in own)], own_texts=True)
-
-    def load(self) -> None:
-        """Load what answers need. The tokenizer takes seconds, which would be the first answer's."""
-        tekken()
 
     def answer(self, request: Json) -> Json | None:
         """The response to a request, or None where nobody here knows one."""

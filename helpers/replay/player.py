@@ -24,9 +24,6 @@ class Fallback(Protocol):
     def answer(self, request: Json) -> Json | None:
         """A response as in a recording, or None."""
 
-    def load(self) -> None:
-        """Load what answers need, so that the first one doesn't wait for it."""
-
     def menu(self, request: Json) -> list[str]:
         """Lines for the error message: the requests that have an answer here."""
 

@@ -1,21 +1,10 @@
 """Lesson 03, edited as its text invites."""
 
-import threading
 from types import SimpleNamespace
 
 import pytest
 
 import helpers
-from helpers.offline.fallback import Offline
-
-
-@pytest.mark.parametrize("pace", ["1", "0"])
-def test_what_answers_need_is_loaded_before_one_is_timed(lesson, monkeypatch, pace):
-    loaded = threading.Event()
-    monkeypatch.setenv("MISTRAL_PACE", pace)
-    monkeypatch.setattr(Offline, "load", lambda self: loaded.set())
-    lesson("03_streaming").run("start")
-    assert loaded.wait(timeout=10 * int(pace)) is (pace == "1")
 
 
 def test_other_stories_and_the_same_without_streaming(lesson):
