@@ -335,7 +335,7 @@ def test_waves_name_the_seconds_that_they_show(backoff, shown):
     few = ("kinds = [no_wait, fixed, exponential, full_jitter, decorrelated, retry_after]",)
     run(backoff, "ways-more", "run-table", *FIGURES, ways_more=(*few, "kinds = [exponential]"))
     title, words, _ = shown[-1]
-    assert "Most idle from second 0 to 39: exponential, 34 seconds" in title
+    assert "Most idle in seconds 0 to 39: exponential, 34" in title
     assert "from 0 to 39" in words and "until all are done" not in words
 
 
