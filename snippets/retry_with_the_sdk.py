@@ -9,6 +9,7 @@ from mistralai.client import Mistral
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 # The first wait, the longest, the factor, and the time after which it gives up.
+# It sleeps as long as a Retry-After asks, even for an hour.
 waits = BackoffStrategy(1000, 60_000, 2, 120_000)
 rules = RetryConfig("backoff", waits, retry_connection_errors=True)
 with Mistral(os.environ["MISTRAL_API_KEY"], retry_config=rules, timeout_ms=60_000) as sdk:

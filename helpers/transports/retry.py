@@ -183,7 +183,7 @@ def _why_not(outcome: Outcome) -> str | None:
     """Why a retry won't help, or None where it may."""
     if isinstance(outcome, httpx.Response):
         if outcome.is_success:
-            return "answered"
+            return f"a {outcome.status_code} came"
         if has_no_allowance(outcome):
             return "the plan allows no requests to this model, so waiting won't help"
         may_help = is_retryable(outcome)

@@ -130,16 +130,14 @@ def patience(retry, longest):
     if longest == 20:
         return "20 seconds is when the last attempt begins at the latest. It also takes time."
     if not math.isclose(longest, 30, rel_tol=1e-6):
-        return (
-            f"Not {longest:g}: the last attempt begins after 20 seconds, and may take its time-out."
-        )
+        return f"Not {longest:g}: the last attempt begins after 20 seconds, and may take 10 more."
     return None
 
 
 @exercise(
     "Put the layers in order",
     hints=(
-        "What is outermost sees the request first. A retry shall pass the limit as well.",
+        "What is outermost sees the request first. A retry must also pass the limit.",
         "Streams have no headers, so the limit must be named: `requests_per_minute`.",
     ),
 )

@@ -4,6 +4,8 @@ import ast
 import csv
 import re
 import statistics
+import time
+from email.utils import formatdate
 from pathlib import Path
 
 import httpx
@@ -287,3 +289,82 @@ def test_what_is_said_about_measurements_is_in_them():
     assert fixed["refused"] == shared["refused"] == "0"
     assert float(shared["minutes"]) < float(fixed["minutes"]) / 3
     assert float(fixed["minutes"]) > 8
+
+
+def test_words_about_crowds_hold_for_other_seeds(backoff):
+    """Full jitter saves 50 clients time and no calls; equal jitter always makes fewer calls."""
+    names = backoff.names
+
+    def equal(attempt, last, chance):
+        half = names["exponential"](attempt, last, chance) / 2
+        return half + chance.uniform(0, half)
+
+    def mean(way, clients):
+        runs = [names["simulate"](way, clients, seed=seed) for seed in range(100, 110)]
+        return statistics.mean(map(len, runs)), statistics.mean(map(max, runs))
+
+    plain, jitter = mean(names["exponential"], 50), mean(names["full_jitter"], 50)
+    assert jitter[0] == pytest.approx(plain[0], rel=0.03) and jitter[1] < plain[1]
+    for clients in (20, 50, 100):
+        assert mean(equal, clients)[0] < mean(names["full_jitter"], clients)[0]
+    text = "".join(backoff.cells.values()) + (ROOT / f"notebooks/{NAME}.ipynb").read_text("utf-8")
+    assert "gains nothing" not in text and "fewer calls or fewer seconds" not in text
+
+
+def test_a_share_of_refused_calls_is_never_rounded_to_all_or_none(backoff):
+    names = backoff.names
+    few, many = ({"calls": names["pd"].Series([calls])} for calls in (201, 67_000))
+    crowds = {"few": names["pd"].DataFrame(few), "many": names["pd"].DataFrame(many)}
+    names.update(crowds=crowds, best={"calls": 200, "seconds": 1})
+    printed = run(backoff, "run-table")
+    assert "0.5%" in printed and "99.7%" in printed and "100%" not in printed
+
+
+def test_ways_that_tie_are_not_called_one_winner(backoff, shown):
+    run(backoff, "crowd", "compare-words", crowd=crowd(20, 10))
+    pandas = backoff.names["pd"]
+    means = pandas.DataFrame({"calls": [30, 30, 39, 30], "seconds": [1, 1, 3, 2]}, index=[*"abcd"])
+    backoff.names["best"] = {"calls": 20, "seconds": 1}
+    title, _ = backoff.names["put_in_words"](means)
+    assert title.startswith("Fewest calls: a and 2 more, 30\n")
+    title, _ = backoff.names["put_in_words"](means[1:3])
+    assert title.startswith("Fewest calls: b, 30\n")
+
+
+def test_waves_name_the_seconds_that_they_show(backoff, shown):
+    few = ("kinds = [no_wait, fixed, exponential, full_jitter, decorrelated, retry_after]",)
+    run(backoff, "ways-more", "run-table", *FIGURES, ways_more=(*few, "kinds = [exponential]"))
+    title, words, _ = shown[-1]
+    assert "Most idle in seconds 0 to 39: exponential, 34" in title
+    assert "from 0 to 39" in words and "until all are done" not in words
+
+
+def test_only_whole_numbers_are_simulated(backoff):
+    for numbers in ((20.5, 10), (200, 7.5)):
+        with pytest.raises(ValueError, match="whole numbers"):
+            backoff.names["simulate"](backoff.names["fixed"], *numbers)
+
+
+def test_a_date_to_come_back_is_read_as_seconds_from_now(backoff):
+    run(backoff, "own", "own-use", "give-up")
+    hours = time.time() + 7200
+    fault = f"[helpers.transports.make_fault(503, retry_after={formatdate(hours, usegmt=True)!r})]"
+    printed = run(backoff, "stop-attempts", stop_attempts=('["overloaded"] * 10', fault))
+    assert 7000 < float(re.search(r"asks for ([\d.e+]+) s", printed)[1]) < 7300, printed
+
+
+def test_an_answer_that_is_no_answer_is_not_called_one(backoff):
+    run(backoff, "own", "own-use", "give-up")
+    for name in ("proxy_page", "invalid_json", "empty_body"):
+        printed = run(backoff, "stop-attempts", stop_attempts=('"overloaded"] * 10', f'"{name}"]'))
+        assert "stopped: a 200 came" in printed
+
+
+def test_a_line_is_logged_for_a_request_without_a_model(backoff):
+    run(backoff, "log")
+    for request in (
+        httpx.Request("GET", "https://a.test"),
+        httpx.Request("POST", "https://a.test", json={}),
+    ):
+        line = backoff.names["log_line"](httpx.Response(200, request=request))
+        assert '"model": null' in line
