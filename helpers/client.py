@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from array import array
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -203,8 +203,9 @@ def chat_body(messages: Messages, model: str, params: Json) -> Json:
     """The JSON of a chat request. Raises TypeError or ValueError if `messages` isn't valid."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    messages = messages if isinstance(messages, Mapping) else list(messages)
-    if isinstance(messages, Mapping) or not all(isinstance(m, Mapping) for m in messages):
+    several = isinstance(messages, Iterable) and not isinstance(messages, Mapping)
+    messages = list(messages) if several else []
+    if not (several and all(isinstance(m, Mapping) for m in messages)):
         raise TypeError("messages must be a string or a list of {'role': …, 'content': …} dicts.")
     if not messages:
         raise ValueError("messages is empty; the API needs at least one.")

@@ -9,7 +9,9 @@ import httpx
 
 
 def check_key(key: str) -> str:
-    """Whether the API accepts a key: "valid", "refused", or another HTTP status."""
+    """Whether the API accepts a key: "valid", "refused", "empty", or another HTTP status."""
+    if not key.strip():
+        return "empty"
     response = httpx.get(
         "https://api.mistral.ai/v1/models",
         headers={"Authorization": f"Bearer {key.strip()}"},

@@ -19,5 +19,5 @@ def find_keys(file: Path, own: str) -> list[str]:
     return ["…" + key[-4:] for key in sorted(found)]
 
 
-for file in sorted(Path().glob("*.py")):  # or "*.ipynb"
+for file in sorted(filter(Path.is_file, Path().glob("*.py"))):  # or "*.ipynb"
     print(file.name, find_keys(file, os.environ.get("MISTRAL_API_KEY", "")))

@@ -19,6 +19,11 @@ from .bodies import Call
 
 # The fine-tuning service is closed: only a lesson that asks for the past gets an answer of it.
 PAST = "as specified until 2026-07"
+# What else the API has after /v1, by its documentation of 2026-08 and the official SDK.
+# Fine-tuning jobs left the specification on 2026-07-15; how the API answers them since is not known.
+WITHOUT_ANSWER = """
+    fim moderations ocr classifications agents conversations audio libraries responses admin users fine_tuning
+"""
 JSON, EVENTS = "application/json", "text/event-stream; charset=utf-8"
 
 
@@ -83,6 +88,10 @@ class Api:
                 return request["method"], self._past
             case ["v1", *parts] if parts[:1] == ["files"] or parts[:2] == ["batch", "jobs"]:
                 return request["method"], functools.partial(self._batch, parts, content)
+            case ["v1", name, *_] if name in WITHOUT_ANSWER.split():
+                return request["method"], self._unknown
+            case ["v1", "chat", "moderations" | "classifications"]:
+                return request["method"], self._unknown
         raise refusals.no_route(call.id[:32])
 
     def _models(self, request: Json, call: Call) -> Answered:
@@ -152,6 +161,9 @@ class Api:
         return Answered(
             "batch", self.batches.respond(request["method"], parts, request, call, content)
         )
+
+    def _unknown(self, request: Json, call: Call) -> Answered:
+        raise LookupError(f"How the API answers {request['path']} is not known here.")
 
     def _past(self, request: Json, call: Call) -> Answered:
         match request["method"], request["path"].split("?")[0].split("/")[1:]:

@@ -161,7 +161,9 @@ def test_cached_tokens_are_read_from_each_place(usage, cached):
 
 
 @pytest.mark.parametrize(
-    "messages", [{"role": "user", "content": "x"}, ["x"], [1]], ids=["dict", "strings", "numbers"]
+    "messages",
+    [{"role": "user", "content": "x"}, ["x"], [1], None, 7],
+    ids=["dict", "strings", "numbers", "none", "number"],
 )
 def test_messages_of_the_wrong_type_are_refused(messages):
     with pytest.raises(TypeError, match="list of"):

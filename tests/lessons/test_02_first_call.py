@@ -46,3 +46,27 @@ def test_the_conversation_can_be_run_again_from_its_first_turn(lesson):
     assert first.last_error is None
     assert again.count("tokens in") == 3
     assert len(first.names["conversation"]) == 5
+
+
+def test_the_sum_names_the_model_whose_prices_it_uses(lesson):
+    first = lesson("02_first_call")
+    first.run_to("cost")
+    large = ("mistral-small-2603", "mistral-large-2512")
+    assert "at the prices of Mistral Small 4:" in first.run("cost-sum")
+    assert "at the prices of Mistral Large 3:" in first.run("cost", "cost-sum", cost=large)
+
+
+def test_a_name_that_another_model_answers_shows_that_model(lesson):
+    first = lesson("02_first_call")
+    first.run_to("history-import")
+    shown = first.run("history-model", history_model=("mistral-tiny", "pixtral-12b"))
+    assert "ministral-14b-latest" in shown
+
+
+def test_the_smallest_limit_that_gives_stop_counts_the_token_that_ends_the_answer(lesson):
+    first = lesson("02_first_call")
+    first.run_to("turns-alone")
+    assert "length 49" in first.run("max", max=("max_tokens=12", "max_tokens=49"))
+    short = first.names["brief"].text
+    assert "stop 50" in first.run("max", max=("max_tokens=12", "max_tokens=50"))
+    assert first.names["brief"].text == short

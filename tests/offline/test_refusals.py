@@ -270,7 +270,6 @@ def test_keys_paths_and_methods(ask):
             ask(path="/v1/models/devstral-medium-latest", method="GET"),
             ask(path="/v1/models/no-such-model", method="GET"),
             ask(path="/v1/chat/completions", method="GET"),
-            ask(path="/v1/fine_tuning/jobs", method="GET"),
         )
     ]
     no_key = {"detail": "Invalid API Key"}
@@ -281,7 +280,12 @@ def test_keys_paths_and_methods(ask):
     assert found[5] == (404, {"message": "Model devstral-medium-latest is deprecated."})
     assert found[6] == (404, {"message": "Model no-such-model was not found."})
     assert found[7] == (405, {"detail": "Method Not Allowed"})
-    assert found[8][0] == 404
+
+
+@pytest.mark.parametrize("path", ["agents", "conversations", "fine_tuning/jobs", "users/me"])
+def test_a_path_of_the_api_without_an_answer_here_is_not_refused(ask, path):
+    with pytest.raises(LookupError, match="No recording answers"):
+        ask(path=f"/v1/{path}", method="GET")
 
 
 @pytest.mark.parametrize(
