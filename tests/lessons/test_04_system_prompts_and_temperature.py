@@ -236,6 +236,9 @@ def test_temperature_0_and_equal_logits_are_no_special_case(lesson):
     assert nucleus(np.array([0.2, 0.5, 0.3]), 0.5).tolist() == [0, 1, 0]
     assert nucleus(np.array([0.2, 0.5, 0.3]), 0.8) == pytest.approx([0, 0.625, 0.375])
     assert nucleus(np.array([0.2, 0.5, 0.3]), 1.0).tolist() == [0.2, 0.5, 0.3]
+    for refused in (0, -1, 2):
+        with pytest.raises(ValueError, match="above 0 and at most 1"):
+            nucleus(np.array([0.2, 0.5, 0.3]), refused)
 
 
 def test_the_model_takes_any_start_temperature_top_p_and_seed(trigrams):

@@ -79,8 +79,14 @@ def lesson(request):
 
 def english_pairs(lesson):
     """Cosine, same group, same topic of each pair of English sentences, computed anew."""
-    sentences = pd.read_csv(ROOT / "data" / "sentences.csv").query("language == 'en'")
-    unit = lesson.names["vectors"][sentences.index]
+    sentences = pd.read_csv(ROOT / "data" / "sentences.csv")
+    return cosines_of(sentences, lesson.names["vectors"])
+
+
+def cosines_of(sentences, every_vector):
+    """The same for any sentences and their vectors."""
+    sentences = sentences.query("language == 'en'")
+    unit = every_vector[sentences.index]
     unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
     a, b = np.triu_indices(len(unit), k=1)
     group, topic = sentences["group"].to_numpy(), sentences["topic"].to_numpy()
@@ -299,8 +305,68 @@ def test_other_sentences_leave_no_vectors_or_cosines_of_others_beside_them(stand
     lesson.edit("nearest", "My laptop is slow, what should I do?", question)
     lesson.run("data", "nearest")
     assert lesson.values["nearest"]["text"].iloc[0] == question
-    with pytest.raises(AssertionError, match="again"):
-        lesson.run("pairs")
+    lesson.run("pairs")
+    cosines, _, _ = cosines_of(lesson.names["sentences"], lesson.names["vectors"])
+    assert lesson.names["pairs"]["cosine"].to_numpy() == pytest.approx(cosines)
+
+
+def test_as_many_other_sentences_get_cosines_of_their_own(stand_ins):
+    lesson = edited(stand_ins)
+    lesson.edit("data", "# For fewer: ", "")
+    lesson.edit("data", ".query(\"topic != 'sport'\").reset", "[::-1].reset")
+    lesson.run("data", "pairs")
+    cosines, _, _ = cosines_of(lesson.names["sentences"], lesson.names["vectors"])
+    assert lesson.names["pairs"]["cosine"].to_numpy() == pytest.approx(cosines)
+
+
+def test_pairs_need_two_topics(stand_ins):
+    lesson = edited(stand_ins)
+    lesson.edit("data", "# For fewer: ", "")
+    lesson.edit("data", "!= 'sport'", "== 'sport'")
+    with pytest.raises(AssertionError, match="two topics"):
+        lesson.run("data", "pairs")
+
+
+def test_one_text_in_bank_is_refused_in_words(stand_ins):
+    lesson = edited(stand_ins)
+    text, vector = next(iter(lesson.names["embedded"].items()))
+    lesson.names["embedded"] = {text: vector}
+    with pytest.raises(AssertionError, match="two different texts"):
+        lesson.run("bank")
+
+
+@pytest.mark.parametrize("thresholds", ["np.linspace(0, 1, 12)", "[0.6]"])
+def test_other_thresholds_are_described_as_they_are(stand_ins, thresholds):
+    lesson = edited(stand_ins)
+    lesson.edit("duplicates", "np.linspace(lowest, highest, 12)", thresholds)
+    lesson.run("duplicates", "duplicates-plot")
+    description = lesson.figures["duplicates-plot"][1]
+    tried = lesson.names["choice"]["threshold"]
+    assert "nan" not in description
+    assert f"from {tried.min():.2f} to {tried.max():.2f}: recall" in description
+
+
+def test_thresholds_above_every_cosine_are_refused_in_words(stand_ins):
+    lesson = edited(stand_ins)
+    lesson.edit("duplicates", "np.linspace(lowest, highest, 12)", "[0.95]")
+    with pytest.raises(AssertionError, match="No pair"):
+        lesson.run("duplicates")
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "headings"),
+    [
+        ("0.25, 0.5, 0.75", ["25%", "median", "75%"]),
+        ("0.5", ["median"]),
+        ("0.1", ["10%", "median"]),
+    ],
+)
+def test_quantiles_have_their_own_headings(stand_ins, quantiles, headings):
+    lesson = edited(stand_ins)
+    lesson.edit("near", "0.05, 0.5, 0.95", quantiles)
+    lesson.run("near", "near-plot")
+    assert list(lesson.figures["near-plot"][2].columns) == headings
+    assert lesson.titles("near-plot") == stand_ins.titles("near-plot")
 
 
 @pytest.mark.skipif(not vectors.can_compute(), reason="make own-texts installs the model")
