@@ -30,7 +30,9 @@ messages = [{"role": "user", "content": f"What is {n} * 37? Just the number."} f
 wanted = [json.dumps({"model": "mistral-small-latest", "messages": [each]}) for each in messages]
 known = dict(file.execute("SELECT request, answer FROM calls"))
 pool = ThreadPoolExecutor(4)
-todo = [pool.submit(ask_and_keep, request) for request in wanted if request not in known]
+todo = [
+    pool.submit(ask_and_keep, request) for request in dict.fromkeys(wanted) if request not in known
+]
 try:
     wait(todo)
 finally:

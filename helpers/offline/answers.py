@@ -141,7 +141,7 @@ class Question:
         """Whether the user asks as in an entry, and the results of tools so far are its results."""
         results = entry.get("results", [])
         same = len(results) == len(self.results)
-        same = same and all(part in got for part, got in zip(results, self.results, strict=True))
+        same = same and all(map(_holds, self.results, results))
         return same and self.asks_but_for_results_as(entry)
 
     def asks_but_for_results_as(self, entry: Json) -> bool:
@@ -201,6 +201,11 @@ class Question:
         if entry.get("choice") == "any" and not self.must_call:
             return "a tool_choice that demands a call"
         return ""
+
+
+def _holds(text: str, part: str) -> bool:
+    """Whether a text holds this part, which is not a part of a longer word or number."""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(part)}(?![\w.])", text))
 
 
 def find(entries: Iterable[Json], body: Json) -> Json:

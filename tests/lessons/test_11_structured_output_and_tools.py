@@ -305,10 +305,29 @@ def test_a_streamed_call_is_the_same_as_a_whole_one(lesson):
     assert '{"result": [[19]]}' in shown.run("stream-call")
 
 
-def test_an_empty_quote_is_no_quote(lesson):
+@pytest.mark.parametrize("wrong", ["-430", "4300", "1430", "430.5"])
+def test_a_wrong_result_of_a_tool_is_not_confirmed(lesson, wrong):
+    shown = lesson(NAME)
+    shown.run_to("run")
+    text = shown.run("answer", answer=("str(elapsed)", repr(wrong)))
+    assert isinstance(shown.last_error, LookupError), text
+
+
+def test_a_database_that_is_read_again_is_as_safe(lesson):
+    shown = lesson(NAME)
+    shown.run_to("query")
+    shown.run("database")
+    text = shown.run("attempts")
+    assert (
+        "not authorized ← DELETE" in text and "is prohibited ← SELECT * FROM sqlite_master" in text
+    )
+
+
+@pytest.mark.parametrize("quote", ["", " "])
+def test_an_empty_quote_is_no_quote(lesson, quote):
     shown = lesson(NAME)
     shown.run_to("explain")
-    ticket = json.dumps({**json.loads(shown.names["typed"].text), "quote": ""})
+    ticket = json.dumps({**json.loads(shown.names["typed"].text), "quote": quote})
     with pytest.raises(ValueError, match="copy them exactly"):
         shown.names["read_ticket"](ticket, "My brakes are loose.")
 

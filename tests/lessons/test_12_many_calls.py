@@ -329,10 +329,26 @@ def test_the_figure_follows_a_way_that_is_tried_again_and_one_of_your_own(many):
     names = [line.get_label() for line in many.names["axis"].lines if line.get_marker() != ""]
     assert names == ["tasks without limit", "semaphore", "my own"]
     assert many.names["table"].loc["semaphore", "minutes"] > 0.5
-    # Fewer prompts than those that the ways were tried with: the figure is still theirs.
-    many.run("prompts", "compare-plot", prompts=(PAIRS, "pairs = [(6, 7)]"))
+    # Of other prompts, and of another limit, only the ways that were tried with them.
+    many.run("prompts", "all", "compare-plot", prompts=(PAIRS, "pairs = [(6, 7)]"))
     assert many.last_error is None
-    assert "answer all 100" in many.names["axis"].get_title(loc="left")
+    assert "1 of 1 ways answer all 1" in many.names["axis"].get_title(loc="left")
+    many.run("limits", "compare-plot", limits=("per_minute = 100", "per_minute = 2_000"))
+    assert "run the ways again" in str(many.last_error)
+
+
+def test_a_limit_is_a_number_of_requests(many):
+    many.run("limits", limits=("per_minute = 100", "per_minute = 0"))
+    assert str(many.last_error) == "per_minute is 1 or more, and seconds 0 or more."
+
+
+def test_another_first_day_begins_to_count_anew(many):
+    ask_fewer(many)
+    define(many, "all", "limit", "layers")
+    many.run("compare", *RESUME, "go-on", "rerun")
+    shown = many.run("interrupt", "go-on", "rerun", interrupt=("patience=90", "patience=0"))
+    assert many.last_error is None, shown
+    assert "100 answers paid for, for 100 prompts" in shown
 
 
 def test_a_way_says_why_prompts_are_lost(many):
