@@ -381,6 +381,20 @@ def test_no_good_line_is_reported_in_a_sentence(data):
     assert str(data.last_error).startswith("No line is good.")
 
 
+def test_a_text_that_is_only_partly_misread_stays_whole(data):
+    data.run("fix")
+    assert data.names["mend"]("gÃ¼ltig") == "gültig"
+    assert data.names["mend"]("gÃ¼ltig, 日本, é") == "gÃ¼ltig, 日本, é"
+
+
+def test_each_part_is_searched_for_leaks(data):
+    asked = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    data.names["parts"] = {name: [{"messages": asked}] for name in ("train", "validation", "test")}
+    shown = data.run("leak")
+    assert data.last_error is None, shown
+    assert shown.count("0 of 1 lines are good") == 2
+
+
 def test_shares_are_compared_as_verdicts_are(data):
     data.run("paired")
     assert data.names["compare"]([0.4] * 40, [0.9] * 40) == pytest.approx((0.5, 0.5, 0.5))
@@ -399,7 +413,10 @@ def test_the_sharegpt_snippet_keeps_a_system_prompt_and_refuses_what_it_does_not
     before = Path("chat.jsonl").read_bytes()
     other = {"conversations": [ask, {"from": "bard", "value": "b"}]}
     finetuning.write([line, other], "sharegpt.jsonl")
-    with pytest.raises(KeyError, match="bard"):
+    with pytest.raises(ValueError, match=r"line 2: .*bard"):
+        exec(data.cells["own-sharegpt"], {})
+    Path("sharegpt.jsonl").write_text(json.dumps([line]), "utf-8")
+    with pytest.raises(ValueError, match=r"line 1: .*list"):
         exec(data.cells["own-sharegpt"], {})
     assert Path("chat.jsonl").read_bytes() == before, "no half file"
 
