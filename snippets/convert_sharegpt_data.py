@@ -16,7 +16,12 @@ def from_sharegpt(line):
 source, target = Path("sharegpt.jsonl"), Path("chat.jsonl")  # your file, and a new one
 example = {"conversations": [{"from": "human", "value": "Open?"}, {"from": "gpt", "value": "Yes."}]}
 if source.exists():
-    lines = filter(str.strip, source.read_text("utf-8").split("\n"))
-    chats = [json.dumps(from_sharegpt(json.loads(line)), ensure_ascii=False) for line in lines]
-    target.write_text("\n".join(chats) + "\n", "utf-8")
+    chats = []
+    for number, line in enumerate(source.read_text("utf-8").split("\n"), 1):
+        try:
+            chats += [from_sharegpt(json.loads(line))] if line.strip() else []
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"line {number}: {error!r}") from error
+    texts = [json.dumps(chat, ensure_ascii=False) for chat in chats]
+    target.write_text("\n".join(texts) + "\n", "utf-8")
 print(f"{target} is written" if source.exists() else from_sharegpt(example))

@@ -321,6 +321,85 @@ def test_a_snippet_takes_the_file_of_an_engineer(data, tmp_path, monkeypatch, ca
         assert (report.lines, dict(report.counts)) == (2, {"duplicate": 1})
 
 
+def test_a_file_that_is_not_there_is_not_mistaken_for_the_example(
+    data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    snippet = data.cells["validator"]
+    exec(snippet.replace("train.jsonl", "trian.jsonl"), {})
+    assert "trian.jsonl isn't there. An example:" in capsys.readouterr().out
+    finetuning.write([{"messages": [{"role": "bard"}, {"role": "user"}]}], "mine.jsonl")
+    exec(snippet.replace("train.jsonl", "mine.jsonl"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2, "the first problem only"
+    assert lines[0] == "mine.jsonl:" and lines[1].startswith("line 1: ValidationError: ")
+
+
+def test_mistrals_validator_passes_what_the_lesson_says(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ask, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": ""}
+    unlearned = {"role": "assistant", "content": "b", "weight": 0}
+    finetuning.write([{"messages": [ask, last]} for last in (answer, unlearned)], "train.jsonl")
+    exec(data.cells["validator"], {})
+    assert capsys.readouterr().out == "train.jsonl:\n"
+    assert finetuning.check("train.jsonl").good == 0
+
+
+def test_notes_on_an_own_file_are_shown(data, tmp_path):
+    own = tmp_path / "mine.json"
+    own.write_text(json.dumps([{"messages": []}] * 2, indent=1), "utf-8")
+    shown = data.run("own", own=('own = folder / "others.jsonl"', f"own = {str(own)!r}"))
+    assert data.last_error is None, shown
+    notes = finetuning.check(own).notes
+    assert notes and all(note in shown for note in notes)
+
+
+def test_own_lines_keep_their_own_system_prompt(data):
+    data.run("own-alpaca")
+    alpaca, preference = data.names["from_alpaca"], data.names["from_preference"]
+    for convert, line in (
+        (alpaca, {"instruction": "a", "output": "b"}),
+        (preference, {"prompt": "a", "chosen": "b", "rejected": "c"}),
+    ):
+        roles = [message["role"] for message in convert(line)["messages"]]
+        assert roles == ["user", "assistant"]
+        first = convert(line | {"system": "Be brief."})["messages"][0]
+        assert first == {"role": "system", "content": "Be brief."}
+
+
+def test_rows_swapped_back_stay_so_when_the_cell_runs_again(data):
+    data.run("drop-swap")
+    once = data.names["kept"]
+    data.run("drop-swap")
+    assert data.names["kept"].equals(once)
+
+
+def test_no_good_line_is_reported_in_a_sentence(data):
+    empty = data.names["folder"] / "none.jsonl"
+    empty.write_text("", "utf-8")
+    data.run("tokens", tokens=('"good.jsonl"', '"none.jsonl"'))
+    assert str(data.last_error).startswith("No line is good.")
+
+
+def test_a_text_that_is_only_partly_misread_stays_whole(data):
+    data.run("fix")
+    assert data.names["mend"]("gÃ¼ltig") == "gültig"
+    assert data.names["mend"]("gÃ¼ltig, 日本, é") == "gÃ¼ltig, 日本, é"
+
+
+def test_each_part_is_searched_for_leaks(data):
+    asked = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    data.names["parts"] = {name: [{"messages": asked}] for name in ("train", "validation", "test")}
+    shown = data.run("leak")
+    assert data.last_error is None, shown
+    assert shown.count("0 of 1 lines are good") == 2
+
+
+def test_shares_are_compared_as_verdicts_are(data):
+    data.run("paired")
+    assert data.names["compare"]([0.4] * 40, [0.9] * 40) == pytest.approx((0.5, 0.5, 0.5))
+
+
 def test_the_sharegpt_snippet_keeps_a_system_prompt_and_refuses_what_it_does_not_know(
     data, tmp_path, monkeypatch
 ):
@@ -334,7 +413,10 @@ def test_the_sharegpt_snippet_keeps_a_system_prompt_and_refuses_what_it_does_not
     before = Path("chat.jsonl").read_bytes()
     other = {"conversations": [ask, {"from": "bard", "value": "b"}]}
     finetuning.write([line, other], "sharegpt.jsonl")
-    with pytest.raises(KeyError, match="bard"):
+    with pytest.raises(ValueError, match=r"line 2: .*bard"):
+        exec(data.cells["own-sharegpt"], {})
+    Path("sharegpt.jsonl").write_text(json.dumps([line]), "utf-8")
+    with pytest.raises(ValueError, match=r"line 1: .*list"):
         exec(data.cells["own-sharegpt"], {})
     assert Path("chat.jsonl").read_bytes() == before, "no half file"
 
